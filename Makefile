@@ -1,0 +1,52 @@
+# Everything a person or CI needs, from a fresh machine: Python 3.11+, make and a C compiler.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed-dev
+RUN_STAMP := $(VENV)/.installed
+
+.PHONY: help run test check format bench clean browsers
+
+help:
+	@echo "make run     install into $(VENV) and start the daemon; open the URL it prints"
+	@echo "make test    install what tests need (Chromium too, where apt-get is allowed) and run them all"
+	@echo "make check   format, lint, types, house rules"
+	@echo "make format  rewrite the sources in the house format"
+	@echo "make bench   CPU per forwarded packet, short form"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(RUN_STAMP): pyproject.toml setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(STAMP): pyproject.toml setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(RUN_STAMP)
+
+run: $(RUN_STAMP)
+	$(BIN)/sfu serve $(ARGS)
+
+browsers:
+	@sh tests/install-browsers.sh
+
+test: $(STAMP) browsers
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@sh tests/check-js.sh
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.forwarding --quick $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""A selective forwarding unit (SFU) for Python."""

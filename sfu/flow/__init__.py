@@ -1,0 +1,1 @@
+"""State machines of RTP, with `now` passed in: no asyncio, no clock, no socket, no randomness."""

@@ -1,0 +1,1 @@
+"""Publications, encodings, subscriptions and the fan-out between them."""

@@ -1,0 +1,1 @@
+"""What decodes: the MediaRelay mode (aiortc, av, numpy)."""

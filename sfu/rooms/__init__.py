@@ -1,0 +1,1 @@
+"""Rooms and participants on the media side."""

@@ -1,0 +1,1 @@
+"""The UDP port, ICE-lite, DTLS, SCTP and connections: sockets, tasks and clocks live here."""

@@ -1,0 +1,1 @@
+"""Signaling of rooms: presence, messages and topologies; knows no media code."""
