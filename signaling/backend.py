@@ -13,7 +13,7 @@ class Events(Protocol):
     """What a backend tells signaling about one participant; calls after it has left do nothing.
 
     All are plain calls that queue messages and return. They may come at any time after
-    `Backend.join` was entered, also from inside the backend's other methods.
+    `Backend.join` has returned, also from inside the backend's other methods.
     """
 
     def published(self, publication: Publication) -> None:
@@ -36,8 +36,8 @@ class Backend(Protocol):
     """What a topology does for members of rooms; the daemon supplies one.
 
     Methods raise SignalingError for what the client is to know; any other exception is logged, and
-    the client gets the code `internal`. One participant's calls come one after the other, with one
-    exception: `leave` may come while `offer` is being awaited, after that was cancelled.
+    the client gets the code `internal`. One participant's `offer`, `point` and `mute` come one after
+    the other. `leave` may come at any time; an `offer` still being awaited then is cancelled.
     """
 
     topology: str
