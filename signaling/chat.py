@@ -15,7 +15,7 @@ from signaling.messages import ErrorCode, Id
 
 LABEL = "chat"
 MAX_TEXT_CHARS = 4000
-MAX_MESSAGE_BYTES = 32 * 1024
+MAX_MESSAGE_CHARS = 64 * 1024
 """4000 characters, each escaped as two \\uXXXX, and room for more fields."""
 MESSAGES_PER_SECOND = 5.0
 MESSAGES_AT_ONCE = 20.0
@@ -80,7 +80,7 @@ class ChatLine:
         self._refused = False
         if isinstance(data, bytes):
             return _error("bad-message", "Chat messages are text, not binary.")
-        if len(data) > MAX_MESSAGE_BYTES:
+        if len(data) > MAX_MESSAGE_CHARS:
             return _error("too-large", f"A chat message has at most {MAX_TEXT_CHARS} characters.")
         try:
             text = msgspec.json.decode(data, type=ChatIn).text

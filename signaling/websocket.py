@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from signaling.counters import Counters
 from signaling.errors import to_message
@@ -37,7 +37,7 @@ CLOSE_PATIENCE = 1.0
 
 
 class WebSockets:
-    """Every WebSocket of the server."""
+    """Every WebSocket of the server; the owner calls `close`."""
 
     def __init__(
         self,
@@ -62,22 +62,12 @@ class WebSockets:
             heartbeat=HEARTBEAT, timeout=CLOSE_PATIENCE, max_msg_size=MAX_FRAME_BYTES, compress=False
         )
         await socket_.prepare(request)
-        transport = request.transport
-        _bound_kernel_queue(transport)
         outbox = Outbox(max_bytes=self._max_waiting_bytes)
-        connection = _Connection(socket_, outbox, self._lobby, self._counters, self._clock)
-        task = asyncio.current_task()
-        assert task is not None
+        # A task of its own: aiohttp may cancel a handler when TCP ends, which would cut short the good end.
+        task = asyncio.create_task(self._serve(socket_, outbox, request.transport))
         self._open[task] = outbox
-        self._counters.connections += 1
-        self._counters.connections_open += 1
-        try:
-            await connection.run()
-        finally:
-            del self._open[task]
-            self._counters.connections_open -= 1
-            if transport is not None and transport.get_write_buffer_size():
-                transport.abort()  # Who doesn't read would keep it open for minutes.
+        task.add_done_callback(self._open.pop)
+        await asyncio.shield(task)
         return socket_
 
     async def close(self) -> None:
@@ -87,8 +77,20 @@ class WebSockets:
             outbox.end(SHUTDOWN)
         if self._open:
             _, late = await asyncio.wait(set(self._open), timeout=2 * CLOSE_PATIENCE)
-            for task in late:
-                task.cancel()
+            await _stop(*late)
+
+    async def _serve(
+        self, socket_: web.WebSocketResponse, outbox: Outbox, transport: asyncio.Transport | None
+    ) -> None:
+        _bound_kernel_queue(transport)
+        self._counters.connections += 1
+        self._counters.connections_open += 1
+        try:
+            await _Connection(socket_, outbox, self._lobby, self._counters, self._clock).run()
+        finally:
+            self._counters.connections_open -= 1
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # Who doesn't read would keep it open for minutes.
 
 
 class _Connection:
@@ -176,7 +178,7 @@ class _Connection:
             self._outbox.end(LEFT)
         elif isinstance(self._socket.exception(), TimeoutError):
             self._outbox.end(TIMEOUT)
-        elif self._socket.close_code == TOO_LARGE.close_code:
+        elif isinstance(frame.data, WebSocketError) and frame.data.code == TOO_LARGE.close_code:
             self._counters.error("too-large")
             self._outbox.end(TOO_LARGE)
         else:
