@@ -31,8 +31,23 @@ class Encoding:
     """
 
     __slots__ = (
-        "_ask_key_frame", "_extensions", "_groups", "_is_key_frame", "_restarts", "_translations", "_unwrapper", "arrivals",
-        "clock", "codec", "drops", "history", "key_frames", "key_frame_requests", "rate", "rid", "rtx_ssrc",
+        "_ask_key_frame",
+        "_extensions",
+        "_groups",
+        "_is_key_frame",
+        "_restarts",
+        "_translations",
+        "_unwrapper",
+        "arrivals",
+        "clock",
+        "codec",
+        "drops",
+        "history",
+        "key_frame_requests",
+        "key_frames",
+        "rate",
+        "rid",
+        "rtx_ssrc",
         "ssrc",
     )  # fmt: skip
 

@@ -91,9 +91,7 @@ class Translation:
         self._abs_id = ids_out.get(extensions.ABS_SEND_TIME, 0)
         self._two_byte = profile.allow_two_byte
         # The usual packet has the send time only: its block is this prefix and three bytes.
-        self._abs_prefix = (
-            _ONE_BYTE_WORD + bytes([self._abs_id << 4 | 2]) if 0 < self._abs_id <= 14 else b""
-        )
+        self._abs_prefix = _ONE_BYTE_WORD + bytes([self._abs_id << 4 | 2]) if 0 < self._abs_id <= 14 else b""
 
     def template(self, view: RtpView, send_time: bytes) -> bytes:
         """The packet as this profile wants it, with zero in place of sequence number, timestamp and SSRC."""
@@ -117,7 +115,5 @@ class Translation:
             if self._abs_id:
                 copied.append((self._abs_id, send_time))
             block = extensions.build(copied, self._two_byte)
-        header = _HEADER.pack(
-            0x90 if block else 0x80, payload_type | (0x80 if view.marker else 0), 0, 0, 0
-        )
+        header = _HEADER.pack(0x90 if block else 0x80, payload_type | (0x80 if view.marker else 0), 0, 0, 0)
         return header + block + before + packet[view.payload_start : view.payload_end]

@@ -56,8 +56,11 @@ class Participant:
         for mid in (*publish, *receive):
             if mid not in mids:
                 raise UnknownMid(f"the offer has no section with mid {mid!r}")
-        wanted = {mid: self._wanted(entry.publication) for mid, entry in receive.items()}
         accepted = {s.mid: a for s in offer.sections if s.mid and (a := accept(s)) is not None}
+        wanted = {mid: self._wanted(entry.publication) for mid, entry in receive.items()}
+        for mid, publication in wanted.items():
+            if publication is not None and mid in accepted:
+                _check_kind(mid, accepted[mid].section.kind, publication)
         self._update_publications(accepted, publish, now)
         self._update_slots(accepted, receive, wanted, now)
         answers = [
@@ -150,7 +153,10 @@ class Participant:
                 slot.renegotiated(profile, now)
                 if receive[mid].sync is not None:
                     slot.stream = receive[mid].sync
-            self._point(slot, wanted[mid], now)
+            target = wanted[mid]
+            # It may have been this participant's own, and have ended with this very offer.
+            alive = target is not None and target.id in self.room.publications
+            slot.point(target if alive else None, now)
 
     def _outbound(self, mid: str) -> Outbound | None:
         slot = self.slots.get(mid)
@@ -166,13 +172,11 @@ class Participant:
         slot = self.slots.get(mid)
         if slot is None:
             raise UnknownMid(f"there is no slot with mid {mid!r}")
-        self._point(slot, self._wanted(publication), now)
+        wanted = self._wanted(publication)
+        if wanted is not None:
+            _check_kind(mid, slot.kind, wanted)
+        slot.point(wanted, now)
         return _slot_view(slot)
-
-    def _point(self, slot: Slot, publication: Publication | None, now: float) -> None:
-        if publication is not None and publication.kind != slot.kind:
-            raise UnknownMid(f"slot {slot.mid!r} receives {slot.kind}, the publication is {publication.kind}")
-        slot.point(publication, now)
 
     def mute(self, publication: str, muted: bool) -> None:
         """See `Member.mute`."""
@@ -285,6 +289,11 @@ class Participant:
             "receiver_estimate_bps": self._ingress.estimate_bps,
             "drops": drop_stats(self._ingress.drops),
         }
+
+
+def _check_kind(mid: str, kind: str, publication: Publication) -> None:
+    if publication.kind != kind:
+        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication.id!r} is {publication.kind}")
 
 
 def _published(publication: Publication) -> Published:

@@ -89,23 +89,40 @@ class IceLite:
     """One client's ICE state: credentials, the addresses it was validated from, and the nominated one."""
 
     def __init__(self, now: float) -> None:
-        self.ufrag = secrets.token_urlsafe(UFRAG_BYTES).replace("-", "+").replace("_", "/")
-        self.password = secrets.token_urlsafe(PASSWORD_BYTES).replace("-", "+").replace("_", "/")
-        self._key = self.password.encode()
+        self._passwords: dict[str, str] = {}
+        self.ufrag = ""
+        self.password = ""
+        self.restart()
         self.addresses: dict[Address, float] = {}
         self.selected: Address | None = None
         self.nominated = False
         self.migrations = 0
         self.last_check = now
 
+    @property
+    def ufrags(self) -> list[str]:
+        """The local ufrags that checks may name: the current one, and the one before until it is replaced."""
+        return list(self._passwords)
+
+    def restart(self) -> None:
+        """New credentials (RFC 8445 9); the ones before stay good until the client uses the new ones."""
+        self._passwords = {self.ufrag: self.password} if self.ufrag else {}
+        self.ufrag = _ice_chars(UFRAG_BYTES)
+        self.password = _ice_chars(PASSWORD_BYTES)
+        self._passwords[self.ufrag] = self.password
+
     def answer(self, check: Check, address: Address, now: float) -> bytes:
         """The success response to `check`; notes its address. Raises StunRejected."""
         message = check.message
-        if not message.check_message_integrity(self._key):
+        password = self._passwords.get(check.ufrag)
+        if password is None:
+            raise unknown_user(check)
+        key = password.encode()
+        if not message.check_message_integrity(key):
             raise StunRejected(StunProblem.BAD_INTEGRITY, error_response(message, 401, "Unauthorized"))
         if "ICE-CONTROLLED" in message.attributes:
             # RFC 8445 6.1.1: the full agent controls; the client must switch (7.3.1.1).
-            response = error_response(message, 487, "Role Conflict", self._key)
+            response = error_response(message, 487, "Role Conflict", key)
             raise StunRejected(StunProblem.ROLE_CONFLICT, response)
         self.last_check = now
         self.addresses.pop(address, None)
@@ -113,7 +130,7 @@ class IceLite:
         self._select(address, nominate="USE-CANDIDATE" in message.attributes)
         success = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
         success.attributes["XOR-MAPPED-ADDRESS"] = (plain_host(address[0]), address[1])
-        success.add_message_integrity(self._key)
+        success.add_message_integrity(key)
         return bytes(success)
 
     def _select(self, address: Address, *, nominate: bool) -> None:
@@ -138,6 +155,11 @@ class IceLite:
     def consent_lost(self, now: float) -> bool:
         """RFC 7675 5.1, seen from the lite side: no valid check for 30 s."""
         return now - self.last_check > CONSENT_SECONDS
+
+
+def _ice_chars(size: int) -> str:
+    """Random text of ice-char (RFC 8839 5.4): letters, digits, + and /."""
+    return secrets.token_urlsafe(size).replace("-", "+").replace("_", "/")
 
 
 def plain_host(host: str) -> str:
