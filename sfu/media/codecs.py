@@ -6,12 +6,12 @@ Knows which codecs and header extensions aiortc decodes, encodes and understands
 from dataclasses import replace
 
 from aiortc import (
-    RTCRtcpFeedback,
     RTCRtpCodecParameters,
     RTCRtpHeaderExtensionParameters,
 )
 from aiortc.rtcrtpparameters import (
     ParametersDict,
+    RTCRtcpFeedback,
     RTCRtcpParameters,
     RTCRtpDecodingParameters,
     RTCRtpReceiveParameters,

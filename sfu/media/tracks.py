@@ -23,7 +23,7 @@ class RoomClockTrack(MediaStreamTrack):
         self._offset: int | None = None
 
     async def recv(self) -> Any:
-        frame = await self._source.recv()
+        frame: Any = await self._source.recv()
         if self._offset is None:
             self._offset = round((time.monotonic() - self._began) / frame.time_base) - frame.pts
         frame.pts += self._offset
