@@ -3,28 +3,27 @@
 /** @typedef {{left: number, top: number, width: number, height: number}} Rect */
 
 const ASPECT = 16 / 9;
-const TALLEST = 4 / 3; // in upright areas tiles may grow to this, so that a phone wastes less
+const TALLEST = 1; // in upright areas tiles may grow to this, so that a phone wastes less
 const GAP = 8;
 
 /**
- * The columns that make `count` tiles of 16:9 largest, last row centred, all centred in the area.
+ * The columns that make `count` tiles largest: 16:9, in upright areas up to square; last row centred, all centred.
  * @param {number} count
  * @param {Rect} area
  * @returns {Rect[]}
  */
 export function gridRects(count, area) {
-  let best = { columns: 1, rows: 1, width: 0 };
+  const tallest = area.height > area.width ? TALLEST : ASPECT;
+  let best = { columns: 1, rows: 1, width: 0, height: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
     const cellWidth = (area.width - GAP * (columns - 1)) / columns;
     const cellHeight = (area.height - GAP * (rows - 1)) / rows;
     const width = Math.min(cellWidth, cellHeight * ASPECT);
-    if (width > best.width) best = { columns, rows, width };
+    const height = Math.min(cellHeight, width / tallest);
+    if (width * height > best.width * best.height) best = { columns, rows, width, height };
   }
-  const { columns, rows, width } = best;
-  const cellHeight = (area.height - GAP * (rows - 1)) / rows;
-  const tallest = area.height > area.width ? width / TALLEST : width / ASPECT;
-  const height = Math.min(cellHeight, tallest);
+  const { columns, rows, width, height } = best;
   const top = area.top + (area.height - rows * height - (rows - 1) * GAP) / 2;
   return Array.from({ length: count }, (_, index) => {
     const row = Math.floor(index / columns);
