@@ -50,18 +50,26 @@ export function stageRects(large, small, { width, height }) {
   if (large === 0) return { large: [], small: gridRects(small, whole) };
   if (small === 0) return { large: fill(large, whole), small: [] };
   const share = small > 5 ? 0.3 : 0.22;
-  if (width >= height) {
-    const strip = Math.min(Math.max(width * share, 120), 360);
-    return {
-      large: fill(large, { ...whole, width: width - strip - GAP }),
-      small: gridRects(small, { ...whole, left: width - strip, width: strip }),
-    };
-  }
-  const strip = Math.max(height * share, 96);
+  const upright = height > width;
+  const side = upright ? 'height' : 'width';
+  const most = upright ? Math.max(height * share, 96) : Math.min(Math.max(width * share, 120), 360);
+  // The strip is as wide as its tiles turn out, the rest belongs to the large ones.
+  const tiles = gridRects(small, { ...whole, [side]: most });
+  const [start, end] = upright ? extent(tiles, 'top', 'height') : extent(tiles, 'left', 'width');
+  const strip = end - start;
+  const from = whole[side] - strip;
   return {
-    large: fill(large, { ...whole, height: height - strip - GAP }),
-    small: gridRects(small, { ...whole, top: height - strip, height: strip }),
+    large: fill(large, { ...whole, [side]: from - GAP }),
+    small: gridRects(small, { ...whole, [upright ? 'top' : 'left']: from, [side]: strip }),
   };
+}
+
+/** @param {Rect[]} rects @param {'left' | 'top'} start @param {'width' | 'height'} size @returns {[number, number]} */
+function extent(rects, start, size) {
+  return [
+    Math.min(...rects.map((rect) => rect[start])),
+    Math.max(...rects.map((rect) => rect[start] + rect[size])),
+  ];
 }
 
 /** Large tiles fill what there is: their picture is fitted inside. @param {number} count @param {Rect} area @returns {Rect[]} */
