@@ -6,7 +6,6 @@ Knows: the HTTP application, its life from start to the last goodbye. Does not k
 
 import asyncio
 import errno
-import importlib
 import json
 import logging
 import os
@@ -174,9 +173,9 @@ def greeting(config: Config, port: int) -> str:
 
 async def _start_media(config: Config) -> Media:
     # Imported here: it brings aiortc and av, which `sfu --help` and the tests of this file do without.
-    service = importlib.import_module("sfu.service")
-    media: Media = await service.MediaService.start(config)
-    return media
+    from sfu.service import MediaService
+
+    return await MediaService.start(config)
 
 
 def _stop_or_exit(stop: asyncio.Event, number: int) -> None:
