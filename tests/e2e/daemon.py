@@ -5,6 +5,7 @@ Knows the command line, the printed URL and /stats; imports nothing of the produ
 
 import asyncio
 import json
+import re
 import sys
 import time
 from types import TracebackType
@@ -16,6 +17,7 @@ import aiohttp
 from tests.e2e.process import Child
 
 URL_PATTERN = r"https?://[^\s/]+/"
+COMPLAINT = re.compile(r"Traceback|\b(?:ERROR|CRITICAL)\b|never retrieved|was never awaited|Unclosed")
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 3.0  # the product promises: Ctrl-C ends every connection properly within 3 s
 
@@ -75,6 +77,10 @@ class Daemon:
 
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self.child.lines[-lines:])
+
+    def complaints(self) -> list[str]:
+        """Lines of the log that no healthy daemon writes."""
+        return [line for line in self.child.lines if COMPLAINT.search(line)]
 
     def room_url(self, room: str, name: str | None = None) -> str:
         """The link of a room; with a name, the link that joins by itself."""
