@@ -136,7 +136,7 @@ class Person:
         return []
 
     async def sees(self, tiles: int, *, sound: bool = True, within: float = 15.0) -> None:
-        """Wait until exactly so many others are shown, and of each 5 more frames and 10 sound packets came."""
+        """Wait until exactly so many others are shown, of each 5 more frames and 10 sound packets came."""
         start: dict[tuple[str, str], Seen] = {}
         latest: list[Seen] = []
 
