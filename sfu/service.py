@@ -1,24 +1,10 @@
 """The media side of the daemon, started and stopped as one: the port, the hub and the backend over them."""
 
-from typing import Protocol
-
 from sfu.backend import MemberFactory, SfuBackend
+from sfu.config import Config
 from sfu.rooms.participant import Participant
 from sfu.transport.hub import Hub
 from sfu.transport.udp import candidate_hosts, open_port
-
-
-class MediaSettings(Protocol):
-    """What the media side needs of the configuration (`sfu.config.Config` has it)."""
-
-    @property
-    def rtc_host(self) -> str: ...
-    @property
-    def rtc_port(self) -> int: ...
-    @property
-    def public_ips(self) -> tuple[str, ...]: ...
-    @property
-    def relay(self) -> str: ...
 
 
 class MediaService:
@@ -29,11 +15,11 @@ class MediaService:
         self.backend = backend
 
     @classmethod
-    async def start(cls, settings: MediaSettings) -> "MediaService":
+    async def start(cls, config: Config) -> "MediaService":
         """Bind the UDP port. Raises OSError when it is taken."""
-        hub = Hub(open_port(settings.rtc_host, settings.rtc_port))
-        hosts = candidate_hosts(settings.rtc_host, settings.public_ips)
-        return cls(hub, SfuBackend(hub, hosts, _member_factory(settings.relay)))
+        hub = Hub(open_port(config.rtc_host, config.rtc_port))
+        hosts = candidate_hosts(config.rtc_host, config.public_ip)
+        return cls(hub, SfuBackend(hub, hosts, _member_factory(config.relay)))
 
     def stats(self) -> dict[str, object]:
         return self.backend.stats()

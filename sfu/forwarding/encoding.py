@@ -103,8 +103,10 @@ class Encoding:
             self._ask_key_frame(self)
 
     def repeat_key_frame_request(self, now: float) -> None:
-        """Ask again if the answer is overdue."""
-        if self.key_frame_requests.due(now):
+        """Ask again if the answer is overdue; a silent stream (camera off) is asked when it speaks again."""
+        if not self.rate.packets(now):
+            self.key_frame_requests.cancel()
+        elif self.key_frame_requests.due(now):
             self._ask_key_frame(self)
 
     def reconfigure(self, codec: Codec, ids_in: Mapping[str, int]) -> None:
@@ -171,6 +173,8 @@ class Encoding:
                         continue
                     if not key_frame:
                         slot.drops[Drop.AWAITING_KEY_FRAME] += 1
+                        if not self.key_frame_requests.wanted:
+                            self.request_key_frame(now)
                         continue
                     slot.start(self, seq, timestamp, now)
                 slot.send(template, seq, timestamp, size, now)

@@ -100,7 +100,7 @@ class Ingress:
 
     # -- packets ---------------------------------------------------------------------------------------------
 
-    def rtp(self, packet: bytes, now: float) -> None:
+    def receive_rtp(self, packet: bytes, now: float) -> None:
         """One decrypted RTP packet of this client."""
         try:
             view = rtp.parse(packet)

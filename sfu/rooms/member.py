@@ -101,11 +101,11 @@ class Member(Protocol):
         """The handshake is done: media may flow."""
         ...
 
-    def rtp(self, packet: bytes, now: float) -> None:
+    def receive_rtp(self, packet: bytes, now: float) -> None:
         """A decrypted RTP packet from the client."""
         ...
 
-    def rtcp(self, packet: bytes, now: float) -> None:
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
         """A decrypted RTCP compound packet from the client."""
         ...
 

@@ -151,8 +151,7 @@ class Participant:
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                if receive[mid].sync is not None:
-                    slot.stream = receive[mid].sync
+                slot.stream = receive[mid].sync or slot.stream
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
@@ -203,10 +202,10 @@ class Participant:
             if slot.encoding is not None and slot.waiting:
                 slot.encoding.request_key_frame(now)
 
-    def rtp(self, packet: bytes, now: float) -> None:
-        self._ingress.rtp(packet, now)
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        self._ingress.receive_rtp(packet, now)
 
-    def rtcp(self, packet: bytes, now: float) -> None:
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
         """See `Member.rtcp`. A malformed compound is dropped whole, and counted."""
         try:
             packets = rtcp.parse(packet)

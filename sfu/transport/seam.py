@@ -3,18 +3,18 @@
 It knows which undocumented attributes we rely on and wraps them in a typed surface; the versions are pinned in
 pyproject.toml and `tests/transport/test_seam.py` holds the contract. It knows nothing of ICE, rooms or forwarding.
 
-Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`; `RTCRtpReceiver._track`,
-`._set_rtcp_ssrc`, `._handle_rtp_packet`, `._handle_rtcp_packet`; `RTCRtpSender._ssrc`, `._rtx_ssrc`,
-`._handle_rtcp_packet`; `pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
+Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`, `._handle_rtp_data`,
+`._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`; `RTCRtpSender._ssrc`, `._rtx_ssrc`;
+`pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
 """
 
 import asyncio
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
 import pylibsrtp
-from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender, rtp
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_PROFILES,
@@ -216,12 +216,24 @@ def rtp_receiver(kind: str, transport: RTCDtlsTransport, track_id: str, rtcp_ssr
     return receiver
 
 
-async def feed_rtp(receiver: RTCRtpReceiver, packet: rtp.RtpPacket, arrival_time_ms: int) -> None:
-    await receiver._handle_rtp_packet(packet, arrival_time_ms=arrival_time_ms)
+def route_rtp(transport: RTCDtlsTransport, packet: bytes, arrival_time_ms: int) -> None:
+    """Give a decrypted RTP packet to the transport's registered receivers."""
+    _run_now(transport._handle_rtp_data(packet, arrival_time_ms=arrival_time_ms))
 
 
-async def feed_rtcp(target: RTCRtpReceiver | RTCRtpSender, packet: rtp.AnyRtcpPacket) -> None:
-    await target._handle_rtcp_packet(packet)
+def route_rtcp(transport: RTCDtlsTransport, packet: bytes) -> None:
+    """Give a decrypted RTCP compound packet to the transport's registered receivers and senders."""
+    _run_now(transport._handle_rtcp_data(packet))
+
+
+def _run_now(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that has nothing to wait for: its only awaits end in `_IceTransport._send`."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise AssertionError("aiortc waits inside a packet handler")
 
 
 def sender_ssrcs(sender: RTCRtpSender) -> tuple[int, int]:
