@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import aiohttp
 from tests.e2e.process import Child
 
 URL_PATTERN = r"https?://[^\s/]+/"
+ROOT = Path(__file__).parents[2]
 COMPLAINT = re.compile(r"Traceback|\b(?:ERROR|CRITICAL)\b|never retrieved|was never awaited|Unclosed")
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 3.0  # the product promises: Ctrl-C ends every connection properly within 3 s
@@ -38,8 +40,10 @@ class Daemon:
     async def __aenter__(self) -> "Daemon":
         command = [sys.executable, "-m", "sfu.cli", "serve", "--host", self._host, "--port", "0"]
         command += ["--rtc-port", "0", *self._arguments]
-        environment = {"PYTHONUNBUFFERED": "1", "PYTHONASYNCIODEBUG": "0"}
-        self._child = await Child.start(command, namespace=self._namespace, environment=environment)
+        environment = {"PYTHONUNBUFFERED": "1"}
+        self._child = await Child.start(
+            command, namespace=self._namespace, environment=environment, folder=ROOT
+        )
         try:
             match = await self._child.line_matching(URL_PATTERN, START_TIMEOUT)
         except BaseException:

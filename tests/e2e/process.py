@@ -9,6 +9,7 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tests.e2e.waiting import wait_until
 
@@ -17,7 +18,7 @@ class Child:
     """One child process in its own process group, with everything it printed.
 
     Args of `start`: the command; `namespace`, a network namespace to run it in (needs root); `environment`
-    is added to this process's own.
+    is added to this process's own; `folder`, the working directory.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -32,6 +33,7 @@ class Child:
         *,
         namespace: str | None = None,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> "Child":
         if namespace is not None:
             command = ["ip", "netns", "exec", namespace, *command]  # replaces itself: the pid is the child's
@@ -41,6 +43,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
+            cwd=folder,
             start_new_session=True,
             limit=1 << 20,
         )

@@ -15,8 +15,8 @@ PURE = {"asyncio", "time", "socket", "random", "threading", "secrets", "select",
 PURE_LAYERS = ("wire", "flow")
 SEAM = "sfu/transport/seam.py"
 FOREIGN = {"aiortc", "aioice", "pylibsrtp"}
-# Underscored names that are public by convention (collections.namedtuple, ctypes).
-CONVENTIONAL = {"_asdict", "_replace", "_fields", "_make", "_fields_", "_pack_"}
+# Underscored names that are public all the same (os, sys, collections.namedtuple, ctypes).
+CONVENTIONAL = {"_exit", "_getframe", "_asdict", "_replace", "_fields", "_make", "_fields_", "_pack_"}
 
 ALL = sources()
 
