@@ -218,12 +218,12 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*names: str, fps: int = 10) -> AsyncIterator[Room]:
+async def room(*names: str, fps: int = 10, arguments: tuple[str, ...] = ()) -> AsyncIterator[Room]:
     """A daemon on this machine and a Chromium with one page per name, all joined and seeing each other.
 
     At the end, if all went well: no page logged an error, and neither did the daemon.
     """
-    async with Daemon() as daemon, Chromium(fps=fps, init_script=INIT_SCRIPT) as browser:
+    async with Daemon(*arguments) as daemon, Chromium(fps=fps, init_script=INIT_SCRIPT) as browser:
         made = Room(daemon, browser, [])
         await asyncio.gather(*(made.join(name) for name in names))
         await made.all_see_each_other()
