@@ -95,7 +95,8 @@ export class Publishing {
 
   /** @returns {Map<OwnSource, RTCRtpTransceiver>} what is being sent */
   transceivers() {
-    return new Map([...this.#senders].map(([source, { transceiver }]) => [source, transceiver]));
+    const published = [...this.#senders].filter(([, sender]) => sender.published);
+    return new Map(published.map(([source, { transceiver }]) => [source, transceiver]));
   }
 
   /** @param {OwnSource} source */
