@@ -99,9 +99,9 @@ export class Publishing {
     return new Map(published.map(([source, { transceiver }]) => [source, transceiver]));
   }
 
-  /** @param {OwnSource} source */
+  /** A device that is just being opened or exchanged counts as on. @param {OwnSource} source */
   #muted(source) {
-    return !this.#local.live(source);
+    return !this.#local.live(source) && !this.#local.opening.has(source);
   }
 
   /** @param {OwnSource} source @param {MediaStreamTrack} track @returns {Sender} */
