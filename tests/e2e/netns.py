@@ -125,6 +125,8 @@ class Link:
         _must(f"ip -n {self._hub} link add {self._port} type veth peer name eth0 netns {self.namespace}")
         # One skb is one packet: a run of segments must not be lost or counted as one.
         _must(f"ip -n {self._hub} link set dev {self._port} gso_max_segs 1 master br0 up")
+        # No IPv6 address of its own that appears a second later: browsers call that another network.
+        _must(f"{inside} link set dev eth0 addrgenmode none")
         _must(f"{inside} link set dev eth0 address {self._hardware} gso_max_segs 1")
         _must(f"{inside} addr add {self.address}/24 dev eth0")
         self.interface_up()
