@@ -155,7 +155,7 @@ class Person:
         await wait_until(all_advance, within, f"{tiles} moving pictures at {self.name}", detail=detail)
 
     async def hears(self, tiles: int, within: float = 15.0) -> None:
-        """Wait until of so many others more sound than silence was played."""
+        """Wait until sound with energy in it was played of exactly so many others."""
 
         async def all_audible() -> bool:
             return sum(seen.sound > 0 for seen in await self.look()) == tiles

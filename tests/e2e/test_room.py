@@ -71,9 +71,23 @@ async def test_mute_is_seen_and_unmute_is_heard() -> None:
         muted = "(id) => window.aiosfu.tiles.some((tile) => tile.participant === id && tile.muted)"
         await bob.page.wait_for(muted, argument=await ada.id())
         await bob.sees(1, sound=False)
+        await wait_until(lambda: _silent(bob), 5.0, "nothing of Ada to be heard at Bob's")
         await ada.click("mute")
         await bob.page.wait_for("window.aiosfu.tiles.every((tile) => !tile.muted)")
         await bob.sees(1)
+
+        async def audible() -> bool:
+            return not await _silent(bob)
+
+        await wait_until(audible, 5.0, "Ada to be heard again")
+
+
+async def _silent(listener: Person) -> bool:
+    """Whether no energy was played for longer than the fake microphone's pause between two beeps."""
+    (before,) = await listener.look()
+    await asyncio.sleep(1.5)
+    (after,) = await listener.look()
+    return after.sound - before.sound < 1e-6
 
 
 async def test_camera_is_switched_for_screen_and_back() -> None:
