@@ -34,6 +34,7 @@ class Encoding:
         "_ask_key_frame",
         "_extensions",
         "_groups",
+        "_highest",
         "_is_key_frame",
         "_restarts",
         "_translations",
@@ -62,6 +63,7 @@ class Encoding:
         self._ask_key_frame = ask_key_frame
         self._is_key_frame = keyframe_test(codec.name)
         self._unwrapper = Unwrapper16()
+        self._highest = 0
         # Slots by profile: a packet is translated once per group.
         self._groups: dict[SendProfile, list[Slot]] = {}
         self._translations: dict[SendProfile, Translation] = {}
@@ -87,7 +89,7 @@ class Encoding:
                     del self._groups[profile]
                     self._translations.pop(profile, None)
                 break
-        if not any(other.waiting for slots in self._groups.values() for other in slots):
+        if not self._groups:
             self.key_frame_requests.cancel()
 
     def translation(self, profile: SendProfile) -> Translation:
@@ -128,6 +130,7 @@ class Encoding:
             return False
         if self.arrivals.packets:
             self._unwrapper = Unwrapper16()
+            self._highest = 0
             self.arrivals = Arrivals(self.codec.clock_rate, nack="nack" in self.codec.feedback)
             self.clock = SenderClock(self.codec.clock_rate)
             self.history = History()
@@ -140,7 +143,7 @@ class Encoding:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
         for slots in self._groups.values():
             for slot in slots:
-                slot.waiting = True
+                slot.hold()
         self.request_key_frame(now)
 
     def receive(self, view: RtpView, now: float, *, repaired: bool = False) -> None:
@@ -153,15 +156,19 @@ class Encoding:
             return
         if arrivals.restarts != self._restarts:
             self._restarts = arrivals.restarts
+            self._highest = 0
             self._begin_anew(now)
         self.rate.add(len(view.packet), now)
         size = view.payload_end - view.payload_start
-        if size == 0:
-            self.drops[Drop.PADDING] += 1
-            self._skip(seq)
-            return
         self.history.add(seq, view.packet, now)
-        key_frame = self._begins_key_frame(view, now)
+        if seq > self._highest:
+            self._highest = seq
+            if size == 0:
+                self.drops[Drop.PADDING] += 1
+                self._skip(seq)
+                return
+        # From here on a packet without payload is a late one: its number is out, and would be missed for ever.
+        key_frame = size > 0 and self._begins_key_frame(view, now)
         send_time = extensions.abs_send_time(now)
         timestamp = view.timestamp
         for profile, slots in self._groups.items():
@@ -194,7 +201,7 @@ class Encoding:
         return True
 
     def _skip(self, seq: int) -> None:
-        """A packet without payload is not forwarded: its number is taken out of every slot's sequence."""
+        """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""
         for slots in self._groups.values():
             for slot in slots:
                 if not slot.waiting:
