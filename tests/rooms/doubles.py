@@ -1,0 +1,89 @@
+"""Members of a room without connections: an observer that remembers, captured offers, negotiation in one call."""
+
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sfu.rooms.member import Negotiated, Published, Publishing, Receiving, SlotView
+from sfu.rooms.participant import Participant
+from sfu.rooms.room import Room
+from sfu.wire import sdp
+from sfu.wire.answer import Accepted
+from sfu.wire.sdp import Offer, Section
+from tests.forwarding.doubles import FakeOutlet
+
+OFFERS = {
+    path.stem: sdp.parse(path.read_bytes().decode())
+    for path in sorted((Path(__file__).parent.parent / "wire" / "offers").glob("*.sdp"))
+}
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    raise AssertionError("it waits")
+
+
+def offer(*sections: Section) -> Offer:
+    fingerprint = ("sha-256", ":".join(["AB"] * 32))
+    mids = tuple(section.mid for section in sections if not section.rejected)
+    return Offer(sections, mids, "abcd", "0" * 22, (fingerprint,), "actpass", extmap_allow_mixed=True)
+
+
+class Recorder:
+    """An observer; `take` gives what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def published(self, publication: Published) -> None:
+        self.told.append(("published", publication.id))
+
+    def unpublished(self, publication_id: str) -> None:
+        self.told.append(("unpublished", publication_id))
+
+    def muted(self, publication_id: str, muted: bool) -> None:
+        self.told.append(("muted" if muted else "unmuted", publication_id))
+
+    def slot_changed(self, slot: SlotView) -> None:
+        self.told.append((slot.state, slot.mid))
+
+    def take(self) -> list[tuple[str, str]]:
+        told, self.told = self.told, []
+        return told
+
+
+class Peer:
+    """A participant with its outlet and its observer."""
+
+    def __init__(self, room: Room, id: str = "p_1", *, ready: bool = True) -> None:
+        self.outlet = FakeOutlet(ready=ready)
+        self.observer = Recorder()
+        self.participant = Participant(id, room, self.outlet, self.observer)
+
+    def negotiate(
+        self,
+        offer: Offer,
+        publish: Mapping[str, str] | None = None,
+        receive: Mapping[str, str | None] | None = None,
+        now: float = 10.0,
+        *,
+        sync: str | None = None,
+    ) -> Negotiated:
+        """`publish` is mid to source, `receive` mid to publication."""
+        publishing = {mid: Publishing(source, False) for mid, source in (publish or {}).items()}
+        receiving = {mid: Receiving(wanted, sync) for mid, wanted in (receive or {}).items()}
+        return run(self.participant.negotiate(offer, publishing, receiving, now))
+
+    def publish(self, offer: Offer, mid: str, source: str = "camera") -> str:
+        """Publish one section alone; the publication's id."""
+        (published,) = self.negotiate(offer, {mid: source}).published
+        return published.id
+
+
+def of_kind(negotiated: Negotiated, mid: str) -> Accepted:
+    return next(a.accepted for a in negotiated.sections if a.accepted and a.accepted.section.mid == mid)
