@@ -14,9 +14,8 @@ from sfu.flow.keyframes import KeyframeRequests
 from sfu.flow.rate import RateMeter
 from sfu.forwarding.outlet import Drop, Drops, drop_stats
 from sfu.forwarding.profile import SendProfile, Translation
-from sfu.wire import extensions
+from sfu.wire import extensions, rtp
 from sfu.wire.codecs import keyframe_test
-from sfu.wire.rtp import RtpView
 from sfu.wire.sdp import Codec
 from sfu.wire.seq import Unwrapper16
 
@@ -146,7 +145,7 @@ class Encoding:
                 slot.hold()
         self.request_key_frame(now)
 
-    def receive(self, view: RtpView, now: float, *, repaired: bool = False) -> None:
+    def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:
         """One packet of this encoding (unwrapped from RTX if `repaired`): keep it, and send it to every slot."""
         seq = self._unwrapper.unwrap(view.seq16)
         arrivals = self.arrivals
@@ -174,7 +173,8 @@ class Encoding:
         for profile, slots in self._groups.items():
             template = self.translation(profile).template(view, send_time)
             for slot in slots:
-                if slot.waiting:
+                starting = slot.waiting
+                if starting:
                     if not slot.outlet.ready:
                         slot.drops[Drop.NOT_CONNECTED] += 1
                         continue
@@ -185,11 +185,28 @@ class Encoding:
                         continue
                     slot.start(self, seq, timestamp, now)
                 slot.send(template, seq, timestamp, size, now)
+                if starting and seq < self._highest:
+                    self._catch_up(slot, seq, now)
         if arrivals.lost_beyond_repair:
             arrivals.lost_beyond_repair = False
             self.request_key_frame(now)
 
-    def _begins_key_frame(self, view: RtpView, now: float) -> bool:
+    def _catch_up(self, slot: "Slot", seq: int, now: float) -> None:
+        """The slot has started at a packet that came late: what follows it and is here already is sent too."""
+        translation = self.translation(slot.profile)
+        for later in range(seq + 1, self._highest + 1):
+            packet = self.history.get(later, now)
+            if packet is None:
+                continue  # it takes its number when it comes
+            view = rtp.parse(packet)
+            size = view.payload_end - view.payload_start
+            if size == 0:
+                slot.renumber.drop(later)
+                continue
+            send_time = extensions.abs_send_time(self.history.added_at(later))
+            slot.send(translation.template(view, send_time), later, view.timestamp, size, now)
+
+    def _begins_key_frame(self, view: rtp.RtpView, now: float) -> bool:
         """Whether a slot may start here: at a key frame, or anywhere if the codec has none."""
         test = self._is_key_frame
         if test is None:

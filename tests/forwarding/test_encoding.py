@@ -127,15 +127,25 @@ def test_padding_that_comes_late_fills_its_gap() -> None:
     assert payload_of(sent[2]) == b""
 
 
-def test_padding_passed_over_while_a_slot_waited_can_be_asked_for() -> None:
-    # The key frame begins with a packet that came late: what followed it is asked for, padding among it.
+def test_a_start_at_a_late_packet_sends_what_follows_it() -> None:
     track = Track()
-    slot, outlet = track.slot(10.0)
-    for seq, payload in ((9, DELTA), (11, MORE), (12, b""), (13, DELTA), (10, KEY), (14, DELTA)):
+    _, outlet = track.slot(10.0)
+    # 11 to 14 are of the key frame that 10 begins; 12 is padding, 13 is still missing.
+    for seq, payload in ((9, DELTA), (11, MORE), (12, b""), (14, DELTA), (10, KEY), (13, MORE), (15, DELTA)):
         track.send(seq, 10.0, payload, rtx=seq == 10)
-    first, _ = outlet.take()
-    slot.nack(tuple(first.seq16 + n for n in (1, 2, 3)), 10.1)
-    assert [payload_of(sent)[2:] for sent in outlet.take()] == [MORE, b"", DELTA]
+    sent = outlet.take()
+    assert [payload_of(packet) for packet in sent] == [KEY, MORE, DELTA, MORE, DELTA]
+    assert seqs(sent) == [0, 1, 3, 2, 4]
+
+
+def test_what_follows_a_late_start_can_be_sent_again_bit_for_bit() -> None:
+    track = Track()
+    slot, outlet = track.slot(10.0, [replace(VP8, rtx_payload_type=None)])
+    for n, (seq, payload) in enumerate([(9, DELTA), (11, MORE), (10, KEY)]):
+        track.send(seq, 10.0 + n / 10, payload)
+    sent = outlet.take()
+    slot.nack(tuple(packet.seq16 for packet in sent), 10.3)
+    assert [packet.packet for packet in outlet.take()] == [packet.packet for packet in sent]
 
 
 # -- numbers that begin anew ---------------------------------------------------------------------------------
