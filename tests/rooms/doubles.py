@@ -8,7 +8,6 @@ from sfu.rooms.member import Negotiated, Published, Publishing, Receiving, SlotV
 from sfu.rooms.participant import Participant
 from sfu.rooms.room import Room
 from sfu.wire import sdp
-from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Offer, Section
 from tests.forwarding.doubles import FakeOutlet
 
@@ -32,6 +31,10 @@ def offer(*sections: Section) -> Offer:
     fingerprint = ("sha-256", ":".join(["AB"] * 32))
     mids = tuple(section.mid for section in sections if not section.rejected)
     return Offer(sections, mids, "abcd", "0" * 22, (fingerprint,), "actpass", extmap_allow_mixed=True)
+
+
+CHROMIUM = OFFERS["chromium_call"]
+FIREFOX = OFFERS["firefox_call"]
 
 
 class Recorder:
@@ -85,5 +88,12 @@ class Peer:
         return published.id
 
 
-def of_kind(negotiated: Negotiated, mid: str) -> Accepted:
-    return next(a.accepted for a in negotiated.sections if a.accepted and a.accepted.section.mid == mid)
+def two(codec_offer: Offer = CHROMIUM) -> tuple[Peer, Peer, str]:
+    """A publisher of a camera on mid 1, a subscriber, and the publication's id."""
+    room = Room("blue")
+    publisher, subscriber = Peer(room, "p_1"), Peer(room, "p_2")
+    return publisher, subscriber, publisher.publish(codec_offer, "1")
+
+
+def ssrc_of(offer: Offer, mid: str) -> int:
+    return next(s.ssrcs[0].ssrc for s in offer.sections if s.mid == mid)

@@ -7,10 +7,9 @@ import pytest
 from sfu.rooms.room import Room
 from sfu.wire.rtp import is_rtcp
 from tests.net import Link
-from tests.rooms.doubles import OFFERS, Peer
+from tests.rooms.doubles import CHROMIUM, FIREFOX, Peer
 from tests.rooms.models import NTP, PARTS, RATE, Receiver, Sender
 
-CHROMIUM, FIREFOX = OFFERS["chromium_call"], OFFERS["firefox_call"]
 STEP = 0.004
 FRAME = 0.036  # 28 frames a second
 DELAY = 0.02
