@@ -20,7 +20,6 @@ from sfu.wire.rtp import is_rtcp
 
 logger = logging.getLogger(__name__)
 
-# How long a client may take from its first offer to a finished handshake, before it counts as dead.
 # The close_notify and its retransmission must not hold up a shutdown.
 CLOSE_SECONDS = 1.0
 
