@@ -15,7 +15,7 @@ from aiortc.contrib.media import MediaRelay
 
 from sfu.forwarding.slot import random_ssrc
 from sfu.media.codecs import limit, receive_parameters, send_parameters
-from sfu.media.tracks import RoomClockTrack, SwitchTrack
+from sfu.media.tracks import RoomClockTrack, SwitchTrack, drain
 from sfu.rooms.member import (
     Negotiated,
     NotYours,
@@ -78,14 +78,19 @@ class RelayPublication:
         transport = participant.connection.dtls.transport
         self.receiver: RTCRtpReceiver = seam.rtp_receiver(self.kind, transport, self.id, random_ssrc())
         self.track = RoomClockTrack(self.receiver.track, participant.room.began)
+        self._relay = participant.room.relay
         self._parameters = receive_parameters(accepted)
+        self._drain: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self.receiver.receive(self._parameters)
+        self._drain = asyncio.ensure_future(drain(self._relay.subscribe(self.track, buffered=False)))
 
     async def close(self) -> None:
         for slot in list(self.slots):
             slot.show(None)
+        if self._drain is not None:
+            self._drain.cancel()
         self.track.stop()
         await self.receiver.stop()
 
@@ -118,7 +123,8 @@ class RelaySlot:
         source: MediaStreamTrack | None = None
         if publication is not None:
             publication.slots.add(self)
-            source = self._relay.subscribe(publication.track)
+            # A slow video encoder skips frames; sound must be whole, and its encoder keeps up.
+            source = self._relay.subscribe(publication.track, buffered=self.kind == "audio")
         self._track.switch(source)
         self.start()
 
