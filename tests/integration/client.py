@@ -22,6 +22,7 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
+    RTCRtpReceiver,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
@@ -102,6 +103,13 @@ class Slot:
     def mid(self) -> str:
         assert self.transceiver.mid is not None
         return self.transceiver.mid
+
+    def only(self, mime_type: str) -> None:
+        """Offer one codec (and what goes with it) alone."""
+        capabilities = RTCRtpReceiver.getCapabilities(self.kind)
+        assert capabilities is not None
+        wanted = [codec for codec in capabilities.codecs if codec.mimeType == mime_type]
+        self.transceiver.setCodecPreferences(wanted)
 
     def take(self, frame: Any) -> None:
         self.frames += 1
