@@ -62,15 +62,14 @@ class SignalingRefused(Exception):
 
 
 class FlatVideo(MediaStreamTrack):
-    """Video of one colour, small and cheap to encode."""
+    """Video of one colour, small and cheap to encode; `noise` makes its frames several packets large."""
 
     kind = "video"
 
-    def __init__(self, colour: Colour, size: tuple[int, int] = (96, 64)) -> None:
+    def __init__(self, colour: Colour, size: tuple[int, int] = (96, 64), *, noise: bool = False) -> None:
         super().__init__()
-        width, height = size
-        pixels = np.full((height, width, 3), colour, dtype=np.uint8)
-        self._picture = VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+        self._picture = np.full((size[1], size[0], 3), colour, dtype=np.uint8)
+        self._random = np.random.default_rng(1) if noise else None
         self._began: float | None = None
         self._count = 0
 
@@ -79,7 +78,10 @@ class FlatVideo(MediaStreamTrack):
             self._began = time.monotonic()
         due = self._began + self._count / FRAMES_PER_SECOND
         await asyncio.sleep(due - time.monotonic())
-        frame = VideoFrame.from_ndarray(self._picture.to_ndarray(), format="yuv420p")
+        picture = self._picture
+        if self._random is not None:
+            picture = picture + self._random.integers(0, 32, picture.shape, dtype=np.uint8)
+        frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
         frame.pts = self._count * 90_000 // FRAMES_PER_SECOND
         frame.time_base = Fraction(1, 90_000)
         self._count += 1
@@ -338,6 +340,12 @@ class Client:
     async def connected(self) -> None:
         await until(lambda: self.pc.connectionState == "connected", f"{self.name} is connected")
 
+    async def disconnected(self) -> None:
+        await until(lambda: self.pc.connectionState == "closed", f"{self.name} sees the end of DTLS")
+
+    async def hung_up(self) -> None:
+        await until(lambda: self.ws is not None and self.ws.closed, f"{self.name}'s WebSocket is closed")
+
     def _track(self, track: MediaStreamTrack) -> None:
         slot = next(slot for slot in self.slots if slot.transceiver.receiver.track is track)
         self._tasks.append(asyncio.create_task(self._sink(slot, track)))
@@ -421,6 +429,11 @@ class Clients:
             client.receive_all()
             await client.offer()
         return clients
+
+    async def drop(self, client: Client) -> None:
+        """Close a client and forget it."""
+        await client.close()
+        self._all.remove(client)
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._all))

@@ -19,7 +19,11 @@ from tests.integration.client import Client
 
 def dtls_of(client: Client) -> RTCDtlsTransport:
     """The one (bundled) transport of a client."""
-    return client.pc.getTransceivers()[0].sender.transport
+    transceivers = client.pc.getTransceivers()
+    if transceivers:
+        return transceivers[0].sender.transport
+    assert client.pc.sctp is not None
+    return client.pc.sctp.transport
 
 
 def _ice(client: Client) -> Any:
