@@ -313,15 +313,18 @@ class Client:
         chat.on("message", self.chat_lines.append)
         return chat
 
-    async def offer(self, change: Callable[[str], str] = lambda sdp: sdp) -> m.Answer:
-        """Negotiate all that was added; `change` may spoil the SDP that is sent."""
+    async def prepare_offer(self, change: Callable[[str], str] = lambda sdp: sdp) -> m.Offer:
+        """The offer of all that was added; `change` may spoil its SDP."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        request = m.Offer(
+        return m.Offer(
             sdp=change(self.pc.localDescription.sdp),
             publish=tuple(m.Publish(sending.mid, sending.source, sending.muted) for sending in self.sendings),
             receive=tuple(m.Receive(slot.mid, slot.wanted) for slot in self.slots),
         )
-        answer = await self.ask(request, m.Answer)
+
+    async def offer(self, change: Callable[[str], str] = lambda sdp: sdp) -> m.Answer:
+        """Negotiate all that was added."""
+        answer = await self.ask(await self.prepare_offer(change), m.Answer)
         for published in answer.publish:
             next(s for s in self.sendings if s.mid == published.mid).publication = published.publication
         for result in answer.receive:
@@ -374,10 +377,24 @@ class Client:
     async def close(self) -> None:
         """Close whatever is open; idempotent."""
         await self.pc.close()
+        # aiortc may have been connecting, and go on to start what was just stopped.
+        await until(lambda: not self.connecting(), "aiortc is done with connecting")
+        for transceiver in self.pc.getTransceivers():
+            await transceiver.sender.stop()
+            await transceiver.receiver.stop()
         await self.hang_up()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def connecting(self) -> bool:
+        """Whether a task of aiortc is still bringing up this client's transports."""
+        coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
+        return any(
+            coroutine.cr_frame is not None and coroutine.cr_frame.f_locals.get("self") is self.pc
+            for coroutine in coroutines
+            if coroutine.__qualname__ == "RTCPeerConnection.__connect"
+        )
 
     async def hang_up(self) -> None:
         """Close the WebSocket, and leave the media as it is."""

@@ -71,6 +71,12 @@ class Loss:
                 return data
 
 
+def lift_message_limit(client: Client) -> None:
+    """Let the client send data channel messages of any size, whatever the server's SDP says."""
+    sctp: Any = client.pc.sctp
+    sctp._remote_max_message_size = 0
+
+
 async def send_raw(client: Client, data: bytes) -> None:
     """Send bytes from the client's own address, as they are."""
     await _ice(client).send(data)

@@ -6,7 +6,9 @@ from typing import Any
 
 from aiortc import RTCDataChannel
 
+from signaling import messages as m
 from tests.integration.client import Client, Clients, until
+from tests.integration.network import lift_message_limit
 from tests.integration.server import Daemon
 
 
@@ -83,6 +85,18 @@ async def test_many_channels_do_not_raise_the_limit(clients: Clients) -> None:
     await until(lambda: any("mark" in line for line in ada.chat_lines), "the new one is heard")
     # 20 at once and 5 a second, whatever the channel.
     assert len(bob.chat_lines) < 20 + 40
+
+
+async def test_a_message_without_end(server: Daemon, clients: Clients) -> None:
+    ada, bob = await with_chat(clients, "Ada", "Bob")
+    (cid,) = await with_chat(clients, "Cid")
+    assert ada.chat is not None
+    lift_message_limit(ada)
+    ada.chat.send(b"x" * 30_000_000)
+    await bob.hears(m.Left, participant=ada.id, reason="disconnected")
+    await until(lambda: len(server.media.hub) == 2, "its connection is closed")
+    say(bob.chat, "gone?")
+    await until(lambda: cid.chat_lines, "the others still talk")
 
 
 async def test_other_labels_are_closed(clients: Clients) -> None:

@@ -148,6 +148,39 @@ async def test_offers_that_add_stop_and_start_again(relay: str) -> None:
         await bob.frames()
 
 
+@pytest.mark.parametrize("relay", ["forward", "media"])
+async def test_what_cannot_be_asked_changes_nothing(relay: str) -> None:
+    async with room("media" if relay == "media" else "forward") as (_, clients):
+        ada, bob = await clients.pair()
+        picture, sound = (next(s for s in bob.slots if s.kind == kind) for kind in ("video", "audio"))
+        shown = picture.wanted, sound.wanted
+        with pytest.raises(SignalingRefused, match="unknown-mid"):
+            await bob.point(picture, sound.wanted)
+        picture.wanted, sound.wanted = sound.wanted, picture.wanted
+        with pytest.raises(SignalingRefused, match="unknown-mid"):
+            await bob.ask(await bob.prepare_offer(), m.Answer)
+        picture.wanted, sound.wanted = shown
+        await bob.frames()
+        assert picture.shows(RED)
+        ada.sendings[0].muted = True
+        await ada.offer()
+        await bob.hears(m.Muted, publication=picture.wanted, muted=True)
+
+
+@pytest.mark.parametrize("relay", ["forward", "media"])
+async def test_another_source_is_another_publication(relay: str) -> None:
+    async with room("media" if relay == "media" else "forward") as (_, clients):
+        ada, bob = await clients.pair()
+        first = ada.sendings[0].publication
+        ada.sendings[0].source = "screen"
+        await ada.offer()
+        await bob.hears(m.Unpublished, publication=first)
+        await until(lambda: ada.sendings[0].publication in bob.offered(), "Bob knows the screen")
+        (slot,) = video(bob)
+        await bob.point(slot, ada.sendings[0].publication)
+        await bob.frames()
+
+
 async def test_replaces(server: Daemon, clients: Clients) -> None:
     ada, bob = await clients.pair()
     again = clients.make("Ada")
