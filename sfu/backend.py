@@ -4,10 +4,13 @@ Knows both sides, signaling and media, and holds what belongs together: a partic
 media room, and its chat channel.
 """
 
+import functools
 import logging
 import secrets
 import time
 from collections.abc import Callable
+
+from aiortc import RTCDataChannel
 
 from sfu.chat import ChatRoom
 from sfu.rooms.member import (
@@ -167,11 +170,13 @@ class SfuBackend:
         room.chat.leave(participant)
         if not room.seats and self._rooms.get(room.room.name) is room:
             del self._rooms[room.room.name]
-        if seat.member is not None:
-            await seat.member.close()
-        if seat.connection is not None:
-            self._by_connection.pop(seat.connection, None)
-            await self._hub.close(seat.connection)
+        try:
+            if seat.member is not None:
+                await seat.member.close()
+        finally:
+            if seat.connection is not None:
+                self._by_connection.pop(seat.connection, None)
+                await self._hub.close(seat.connection)
 
     # -- connections -----------------------------------------------------------------------------------------
 
@@ -190,7 +195,7 @@ class SfuBackend:
             connection = self._hub.open(self._connection_closed)
             member = self._new_member(seat.participant, seat.room.room, connection, _Observer(seat.events))
             connection.sink = member
-            connection.on_channel = lambda channel: seat.room.chat.attach(seat.participant, channel)
+            connection.on_channel = functools.partial(self._channel_opened, seat)
             connection.begin(offer.fingerprints)
             seat.connection, seat.member = connection, member
             self._by_connection[connection] = seat
@@ -217,6 +222,10 @@ class SfuBackend:
             seat.session_id,
             seat.session_version,
         )
+
+    def _channel_opened(self, seat: _Seat, channel: RTCDataChannel) -> None:
+        if seat.participant in seat.room.seats:
+            seat.room.chat.attach(seat.participant, channel)
 
     def _connection_closed(self, connection: Connection, reason: str) -> None:
         seat = self._by_connection.get(connection)
