@@ -127,6 +127,7 @@ class SfuBackend:
             )
         except (UnknownPublication, UnknownMid) as error:
             raise _as_signaling(error) from None
+        self._follow_restart(seat, connection, description)
         connection.schedule()
         seat.session_version += 1
         return messages.Answer(
@@ -187,7 +188,7 @@ class SfuBackend:
         return seat
 
     def _connect(self, seat: _Seat, offer: sdp.Offer) -> tuple[Connection, Member]:
-        """The seat's connection, made by its first offer; follows an ICE restart in later ones."""
+        """The seat's connection, made by its first offer."""
         if not offer.fingerprints:
             raise SignalingError("bad-sdp", "The offer has no a=fingerprint, which DTLS needs.")
         connection, member = seat.connection, seat.member
@@ -203,10 +204,13 @@ class SfuBackend:
             raise SignalingError(
                 "bad-sdp", "The offer is of another RTCPeerConnection: leave and join again to start anew."
             )
-        elif offer.ice_ufrag != seat.remote_ufrag:
+        return connection, member
+
+    def _follow_restart(self, seat: _Seat, connection: Connection, offer: sdp.Offer) -> None:
+        """New credentials for an ICE restart; only once the offer is taken, since a refused one changes nothing."""
+        if seat.remote_ufrag and offer.ice_ufrag != seat.remote_ufrag:
             self._hub.restart_ice(connection)
         seat.remote_ufrag = offer.ice_ufrag
-        return connection, member
 
     def _local(self, seat: _Seat, connection: Connection) -> Local:
         port = self._hub.port.port
