@@ -1,0 +1,65 @@
+"""Text chat of a room over its participants' data channels.
+
+Joins the messages of `signaling.chat` to the channels of `sfu.transport`; knows who is in the room by id only.
+"""
+
+import time
+
+from aiortc import RTCDataChannel
+from aiortc.exceptions import InvalidStateError
+
+from signaling.chat import LABEL, ChatLine, ToOthers
+
+# What may wait for one slow reader; a chat line has 16 kB at most, so this is a long absence.
+MAX_BUFFERED_BYTES = 256 * 1024
+
+
+class ChatRoom:
+    """Passes each message to everybody else's open channel."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, RTCDataChannel] = {}
+        self.messages = 0
+        self.refused = 0
+        self.dropped_slow_reader = 0
+
+    def attach(self, participant: str, channel: RTCDataChannel) -> None:
+        """A participant opened a data channel; labels other than "chat" are closed."""
+        if channel.label != LABEL:
+            channel.close()
+            return
+        self._channels[participant] = channel
+        line = ChatLine(participant, time.monotonic())
+
+        def on_message(data: str | bytes) -> None:
+            result = line.receive(data, time.monotonic(), int(time.time() * 1000))
+            if isinstance(result, ToOthers):
+                self.messages += 1
+                for other, target in list(self._channels.items()):
+                    if other != participant:
+                        self._send(target, result.text)
+            elif result is not None:
+                self.refused += 1
+                self._send(channel, result.text)
+
+        channel.on("message", on_message)
+        channel.on("close", lambda: self._forget(participant, channel))
+
+    def _send(self, channel: RTCDataChannel, text: str) -> None:
+        if channel.readyState != "open":
+            return
+        if channel.bufferedAmount > MAX_BUFFERED_BYTES:
+            self.dropped_slow_reader += 1
+            return
+        try:
+            channel.send(text)
+        except (InvalidStateError, ConnectionError, ValueError):
+            self.dropped_slow_reader += 1
+
+    def _forget(self, participant: str, channel: RTCDataChannel) -> None:
+        if self._channels.get(participant) is channel:
+            del self._channels[participant]
+
+    def leave(self, participant: str) -> None:
+        """The participant is gone."""
+        self._channels.pop(participant, None)

@@ -1,0 +1,260 @@
+"""The receiving side of one connection: which encoding a packet belongs to, and what its sender is told.
+
+Knows one participant's publications, and the feedback that goes back to it: NACK, PLI, receiver reports, and
+transport-wide feedback or REMB. Gets decrypted packets and `now`; knows no socket.
+"""
+
+from collections.abc import Iterable
+
+from sfu.flow.feedback import TransportWideArrivals
+from sfu.flow.remb import ReceiverEstimate
+from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.outlet import Drop, Drops, Outlet
+from sfu.forwarding.publication import Publication
+from sfu.forwarding.slot import random_ssrc
+from sfu.wire import extensions, rtp
+from sfu.wire.answer import Accepted
+from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, TransportFeedback
+from sfu.wire.seq import wrap16
+from sfu.wire.transport_feedback import write_fci
+
+# libwebrtc sends feedback every 50 to 250 ms by rate; 100 ms keeps its estimator quick for 10 packets a second.
+FEEDBACK_INTERVAL = 0.1
+REPORT_INTERVAL = 1.0
+# RFC 3550 6.4.2: the report count has five bits.
+MAX_REPORTS = 31
+# SSRCs learned per connection: three encodings with RTX for each of 16 publications, and room for restarts.
+MAX_SSRCS = 256
+
+
+class Ingress:
+    """Demultiplexes one publisher's packets and keeps its feedback timers."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._ssrc = random_ssrc()
+        self._publications: dict[str, Publication] = {}
+        self._by_ssrc: dict[int, tuple[Publication, bool]] = {}
+        self._original_types: dict[int, int] = {}
+        self._head = b""
+        self._transport_wide_id = 0
+        self._mid_id = 0
+        self._send_time_id = 0
+        self._feedback = TransportWideArrivals()
+        self._feedback_at: float | None = None
+        self._feedback_ssrc = 0
+        self._estimate: ReceiverEstimate | None = None
+        self._report_at: float | None = None
+        # Encodings whose arrivals or requests may have a deadline.
+        self._touched: set[Encoding] = set()
+        # Round trip to the publisher in seconds, as its participant measured it.
+        self.round_trip = 0.1
+        self.drops: Drops = Drops()
+
+    # -- negotiation -----------------------------------------------------------------------------------------
+
+    def configure(self, published: Iterable[tuple[Publication, Accepted]], *, reduced_size: bool) -> None:
+        """What the client sends from now on, after each offer."""
+        self._publications = {}
+        self._original_types = {}
+        self._transport_wide_id = self._mid_id = self._send_time_id = 0
+        # RFC 5506: without a=rtcp-rsize every compound begins with a report.
+        self._head = b"" if reduced_size else ReceiverReport(self._ssrc, ()).write()
+        wants_remb = False
+        for publication, accepted in published:
+            self._publications[publication.mid] = publication
+            for codec in accepted.codecs:
+                if codec.rtx_payload_type is not None:
+                    self._original_types[codec.rtx_payload_type] = codec.payload_type
+                if "transport-cc" in codec.feedback and extensions.TRANSPORT_WIDE in accepted.extensions:
+                    self._transport_wide_id = accepted.extensions[extensions.TRANSPORT_WIDE]
+                wants_remb = wants_remb or "goog-remb" in codec.feedback
+            # RFC 8843 9.2: in a BUNDLE group an extension has one id everywhere.
+            self._mid_id = accepted.extensions.get(extensions.MID, self._mid_id)
+            self._send_time_id = accepted.extensions.get(extensions.ABS_SEND_TIME, self._send_time_id)
+        if not (wants_remb and self._send_time_id) or self._transport_wide_id:
+            self._estimate = None
+        elif self._estimate is None:
+            self._estimate = ReceiverEstimate()
+        self._forget_ended()
+        for publication, accepted in published:
+            for group in accepted.section.ssrcs:
+                self._learn(group.ssrc, publication, is_rtx=False)
+                if group.rtx_ssrc is not None:
+                    self._learn(group.rtx_ssrc, publication, is_rtx=True)
+
+    def _forget_ended(self) -> None:
+        alive = set(self._publications.values())
+        self._by_ssrc = {ssrc: entry for ssrc, entry in self._by_ssrc.items() if entry[0] in alive}
+        encodings = {publication.encoding for publication in alive}
+        self._touched &= encodings
+
+    def _learn(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
+        if len(self._by_ssrc) >= MAX_SSRCS:
+            del self._by_ssrc[next(iter(self._by_ssrc))]
+        self._by_ssrc[ssrc] = (publication, is_rtx)
+        if is_rtx:
+            publication.encoding.rtx_ssrc = ssrc
+        elif publication.encoding.ssrc is None:
+            publication.encoding.ssrc = ssrc
+
+    # -- packets ---------------------------------------------------------------------------------------------
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        """One decrypted RTP packet of this client."""
+        try:
+            view = rtp.parse(packet)
+        except rtp.RtpError:
+            self.drops[Drop.MALFORMED] += 1
+            return
+        if self._transport_wide_id:
+            self._note_transport_wide(view, now)
+        entry = self._by_ssrc.get(view.ssrc) or self._find(view)
+        if entry is None:
+            self.drops[Drop.UNKNOWN_SSRC] += 1
+            return
+        publication, is_rtx = entry
+        if self._estimate is not None:
+            self._estimate_rate(view, now)
+        if is_rtx:
+            original = self._unwrap(view, publication)
+            if original is None:
+                return
+            view = original
+        encoding = publication.encoding
+        if not publication.accepts(view.payload_type, now):
+            self.drops[Drop.UNKNOWN_PAYLOAD_TYPE] += 1
+            return
+        if encoding.ssrc != view.ssrc and not encoding.change_source(view.ssrc, now):
+            self.drops[Drop.UNKNOWN_SSRC] += 1
+            return
+        encoding.receive(view, now, repaired=is_rtx)
+        self._touched.add(encoding)
+        if self._report_at is None:
+            self._report_at = now + REPORT_INTERVAL
+
+    def _find(self, view: rtp.RtpView) -> tuple[Publication, bool] | None:
+        """The demultiplexing ladder below a known SSRC: MID, then payload type (RFC 9143 9.2)."""
+        publication: Publication | None = None
+        if self._mid_id and (span := extensions.find(view, self._mid_id)) is not None:
+            mid = view.packet[span[0] : span[1]].decode("ascii", "replace")
+            publication = self._publications.get(mid)
+            if publication is None:
+                return None
+        original = self._original_types.get(view.payload_type)
+        if publication is None:
+            wanted = view.payload_type if original is None else original
+            sharing = [p for p in self._publications.values() if p.has_payload_type(wanted)]
+            if len(sharing) != 1:
+                return None
+            publication = sharing[0]
+        self._learn(view.ssrc, publication, is_rtx=original is not None)
+        return self._by_ssrc[view.ssrc]
+
+    def _unwrap(self, view: rtp.RtpView, publication: Publication) -> rtp.RtpView | None:
+        """The original packet inside an RTX packet (RFC 4588 4); None for probes and damage."""
+        original_type = self._original_types.get(view.payload_type)
+        ssrc = publication.encoding.ssrc
+        start, end = view.payload_start, view.payload_end
+        if start == end:
+            self.drops[Drop.PADDING] += 1  # bandwidth probes of libwebrtc
+            return None
+        if original_type is None or ssrc is None or end - start < 2:
+            self.drops[Drop.BAD_RTX] += 1
+            return None
+        packet = view.packet
+        marker = 0x80 if view.marker else 0
+        return rtp.parse(
+            bytes((packet[0] & 0xDF, original_type | marker))
+            + packet[start : start + 2]
+            + packet[4:8]
+            + ssrc.to_bytes(4, "big")
+            + packet[12:start]
+            + packet[start + 2 : end]
+        )
+
+    def _note_transport_wide(self, view: rtp.RtpView, now: float) -> None:
+        span = extensions.find(view, self._transport_wide_id)
+        if span is not None and span[1] - span[0] == 2:
+            self._feedback.receive(int.from_bytes(view.packet[span[0] : span[1]], "big"), now)
+            self._feedback_ssrc = view.ssrc
+            if self._feedback_at is None:
+                self._feedback_at = now + FEEDBACK_INTERVAL
+
+    def _estimate_rate(self, view: rtp.RtpView, now: float) -> None:
+        assert self._estimate is not None
+        span = extensions.find(view, self._send_time_id)
+        if span is None or span[1] - span[0] != 3:
+            return
+        send_time = int.from_bytes(view.packet[span[0] : span[1]], "big")
+        bitrate = self._estimate.receive(send_time, len(view.packet), view.ssrc, now)
+        if bitrate is not None:
+            ssrcs = tuple(p.encoding.ssrc for p in self._publications.values() if p.encoding.ssrc is not None)
+            self._send(Remb(self._ssrc, bitrate, ssrcs).write())
+
+    def sender_report(self, ssrc: int, ntp: int, rtp_timestamp: int, now: float) -> None:
+        """A sender report of this client."""
+        entry = self._by_ssrc.get(ssrc)
+        if entry is not None and not entry[1]:
+            entry[0].encoding.sender_report(ntp, rtp_timestamp, now)
+
+    # -- feedback --------------------------------------------------------------------------------------------
+
+    def ask_key_frame(self, encoding: Encoding) -> None:
+        """Send PLI (RFC 4585 6.3.1), or FIR (RFC 5104 4.3.1) to a client that knows only that."""
+        self._touched.add(encoding)
+        if encoding.ssrc is None or not self._outlet.ready:
+            return
+        feedback = encoding.codec.feedback
+        if "nack pli" in feedback:
+            self._send(PictureLoss(self._ssrc, encoding.ssrc).write())
+        elif "ccm fir" in feedback:
+            number = encoding.key_frame_requests.sent & 0xFF
+            self._send(FullIntra(self._ssrc, ((encoding.ssrc, number),)).write())
+
+    def _send(self, packet: bytes) -> None:
+        self._outlet.send_rtcp(self._head + packet)
+
+    def deadline(self) -> float | None:
+        """When `pulse` is to be called next; None while nothing is due."""
+        times = [self._report_at, self._feedback_at]
+        for encoding in self._touched:
+            times.append(encoding.arrivals.nack_deadline())
+            times.append(encoding.key_frame_requests.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def pulse(self, now: float) -> None:
+        """Send what is due: NACKs, repeated key-frame requests, transport-wide feedback, receiver reports."""
+        for encoding in list(self._touched):
+            arrivals = encoding.arrivals
+            if encoding.ssrc is not None and (lost := arrivals.nacks(now, self.round_trip)):
+                self._send(Nack(self._ssrc, encoding.ssrc, tuple(wrap16(seq) for seq in lost)).write())
+            encoding.repeat_key_frame_request(now)
+            if arrivals.nack_deadline() is None and encoding.key_frame_requests.deadline() is None:
+                self._touched.discard(encoding)
+        if self._feedback_at is not None and now >= self._feedback_at:
+            self._feedback_at = None
+            for feedback in self._feedback.build(now):
+                self._send(TransportFeedback(self._ssrc, self._feedback_ssrc, write_fci(feedback)).write())
+        if self._report_at is not None and now >= self._report_at:
+            self._report(now)
+
+    def _report(self, now: float) -> None:
+        """Receiver reports on every stream that is alive; they also tell the browser to stop sending MID."""
+        blocks = [
+            publication.encoding.arrivals.report(publication.encoding.ssrc, now)
+            for publication in self._publications.values()
+            if publication.encoding.ssrc is not None and publication.encoding.arrivals.packets
+        ]
+        alive = any(publication.encoding.rate.packets(now) for publication in self._publications.values())
+        # When nothing comes any more the timer rests until the next packet.
+        self._report_at = now + REPORT_INTERVAL if alive else None
+        for start in range(0, len(blocks), MAX_REPORTS):
+            self._outlet.send_rtcp(
+                ReceiverReport(self._ssrc, tuple(blocks[start : start + MAX_REPORTS])).write()
+            )
+
+    @property
+    def estimate_bps(self) -> int | None:
+        """The rate told to the client by REMB; None where it estimates by transport-wide feedback itself."""
+        return self._estimate.bitrate_bps if self._estimate else None

@@ -1,0 +1,48 @@
+"""What forwarding needs of a connection, and why a packet was not forwarded. Interfaces and names only."""
+
+import enum
+from collections import Counter
+from typing import Protocol
+
+
+class Outlet(Protocol):
+    """The sending side of one connection: protects packets and queues them until the end of the wake-up."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the handshake is done; before that nothing can be sent."""
+        ...
+
+    def send_rtp(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bool:
+        """Send `template` with these numbers in its header (bytes 2 to 11); False if it could not be."""
+        ...
+
+    def send_rtcp(self, compound: bytes) -> None:
+        """Send one RTCP compound packet."""
+        ...
+
+
+class Drop(enum.Enum):
+    """Why a packet went no further; every one is counted."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_SSRC = "unknown-ssrc"
+    UNKNOWN_PAYLOAD_TYPE = "unknown-payload-type"
+    NOT_PUBLISHED = "not-published"
+    DUPLICATE = "duplicate"
+    PADDING = "padding"
+    BAD_RTX = "bad-rtx"
+    NOT_CONNECTED = "not-connected"
+    AWAITING_KEY_FRAME = "awaiting-key-frame"
+    BEFORE_START = "before-start"
+    SEND_FAILED = "send-failed"
+    MALFORMED_RTCP = "malformed-rtcp"
+    FOREIGN_RTCP = "foreign-rtcp"
+
+
+Drops = Counter[Drop]
+
+
+def drop_stats(drops: Drops) -> dict[str, int]:
+    """The counters by reason, as in /stats."""
+    return {reason.value: count for reason, count in sorted(drops.items(), key=lambda item: item[0].value)}

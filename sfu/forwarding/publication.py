@@ -1,0 +1,87 @@
+"""A publication: one track that a participant sends into the room, with its encodings and the slots that show it.
+
+Knows codecs and subscribers; knows no connection, and not the participant but for its id.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.slot import Slot
+from sfu.wire.answer import Accepted
+from sfu.wire.sdp import Codec
+
+
+class Publication:
+    """One published track. `id`, `kind` and `participant` never change."""
+
+    __slots__ = (
+        "_codecs", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "participant", "slots", "source",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: str,
+        participant: str,
+        mid: str,
+        source: str,
+        muted: bool,
+        accepted: Accepted,
+        ask_key_frame: Callable[[Encoding], None],
+    ) -> None:
+        self.id = id
+        self.participant = participant
+        self.mid = mid
+        self.kind = accepted.section.kind
+        self.source = source
+        self.muted = muted
+        self._codecs = {codec.payload_type: codec for codec in accepted.codecs}
+        self.extensions: Mapping[str, int] = accepted.extensions
+        self.codec = accepted.codecs[0]
+        self.encoding = Encoding("", self.codec, self.extensions, ask_key_frame)
+        self.slots: list[Slot] = []
+
+    def renegotiated(self, accepted: Accepted, now: float) -> None:
+        """The publisher's payload types or extension ids changed in a new offer."""
+        codecs = {codec.payload_type: codec for codec in accepted.codecs}
+        if codecs == self._codecs and accepted.extensions == self.extensions:
+            return
+        self._codecs = codecs
+        self.extensions = accepted.extensions
+        if self.codec not in accepted.codecs:
+            self.codec = accepted.codecs[0]
+        self._reconfigure(now)
+
+    def accepts(self, payload_type: int, now: float) -> bool:
+        """Whether a packet of this payload type belongs here; follows the publisher to another codec."""
+        if payload_type == self.codec.payload_type:
+            return True
+        codec: Codec | None = self._codecs.get(payload_type)
+        if codec is None:
+            return False
+        self.codec = codec
+        self._reconfigure(now)
+        return True
+
+    def has_payload_type(self, payload_type: int) -> bool:
+        return payload_type in self._codecs
+
+    def _reconfigure(self, now: float) -> None:
+        self.encoding.reconfigure(self.codec, self.extensions)
+        for slot in list(self.slots):
+            slot.codec_changed(now)
+
+    def close(self) -> None:
+        """The track ended: every slot that shows it becomes empty."""
+        for slot in list(self.slots):
+            slot.ended()
+
+    def stats(self, now: float) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "source": self.source,
+            "muted": self.muted,
+            "codec": self.codec.name,
+            "subscribers": len(self.slots),
+            "encodings": [self.encoding.stats(now)],
+        }

@@ -1,0 +1,124 @@
+"""What a room's member is to the rest of the server, whichever way its media is relayed; interfaces only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sfu.wire.answer import SectionAnswer
+from sfu.wire.sdp import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """A media section that the client wants to publish on."""
+
+    source: str
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """A media section that the client wants to receive on; `sync` names the stream it plays in step with."""
+
+    publication: str | None
+    sync: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A publication as others see it."""
+
+    id: str
+    mid: str
+    kind: str
+    source: str
+    muted: bool
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """What a slot shows: `state` is "active", "empty" or "unsupported-codec", `message` a sentence for a person."""
+
+    mid: str
+    publication: str | None
+    state: str
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """The outcome of an offer: an answer per section, what is published, and what each slot shows."""
+
+    sections: Sequence[SectionAnswer]
+    published: Sequence[Published]
+    slots: Sequence[SlotView]
+
+
+class UnknownPublication(LookupError):
+    """No such publication in this room."""
+
+
+class UnknownMid(LookupError):
+    """No such m-section, or it does not receive."""
+
+
+class NotYours(PermissionError):
+    """The publication belongs to somebody else."""
+
+
+class Observer(Protocol):
+    """Who is told about one participant's publications and slots."""
+
+    def published(self, publication: Published) -> None: ...
+    def unpublished(self, publication_id: str) -> None: ...
+    def muted(self, publication_id: str, muted: bool) -> None: ...
+    def slot_changed(self, slot: SlotView) -> None: ...
+
+
+class Member(Protocol):
+    """One participant's media in a room. `now` is seconds of a monotonic clock."""
+
+    async def negotiate(
+        self,
+        offer: Offer,
+        publish: Mapping[str, Publishing],
+        receive: Mapping[str, Receiving],
+        now: float,
+    ) -> Negotiated:
+        """Bring publications and slots in line with an offer. Raises UnknownPublication, UnknownMid."""
+        ...
+
+    def point(self, mid: str, publication: str | None, now: float) -> SlotView:
+        """Show another publication in a slot. Raises UnknownPublication, UnknownMid."""
+        ...
+
+    def mute(self, publication: str, muted: bool) -> None:
+        """Mark one's own publication. Raises UnknownPublication, NotYours."""
+        ...
+
+    def connected(self, now: float) -> None:
+        """The handshake is done: media may flow."""
+        ...
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        """A decrypted RTP packet from the client."""
+        ...
+
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
+        """A decrypted RTCP compound packet from the client."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When `pulse` is due; None while nothing is."""
+        ...
+
+    def pulse(self, now: float) -> None:
+        """Send what is due by now."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the room; publications end, slots are freed. Idempotent."""
+        ...
+
+    def stats(self, now: float) -> dict[str, object]: ...

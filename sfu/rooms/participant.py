@@ -1,0 +1,318 @@
+"""A participant whose media is forwarded: its publications, its slots, and the RTCP that concerns them.
+
+Knows what an offer means for a room. Gets decrypted packets and `now`; knows no socket, no task and no signaling.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+from sfu.forwarding.ingress import Ingress
+from sfu.forwarding.outlet import Drop, Outlet, drop_stats
+from sfu.forwarding.profile import SendProfile
+from sfu.forwarding.publication import Publication
+from sfu.forwarding.slot import Slot, SlotState
+from sfu.rooms.member import (
+    Negotiated,
+    NotYours,
+    Observer,
+    Published,
+    Publishing,
+    Receiving,
+    SlotView,
+    UnknownMid,
+    UnknownPublication,
+)
+from sfu.rooms.room import Room
+from sfu.wire import rtcp
+from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
+from sfu.wire.sdp import Offer
+
+# RFC 3550 has no bound; a browser's compound is well below this many packets.
+MAX_RTCP_PER_COMPOUND = 64
+
+
+class Participant:
+    """Implements `sfu.rooms.member.Member` by forwarding."""
+
+    def __init__(self, id: str, room: Room, outlet: Outlet, observer: Observer) -> None:
+        self.id = id
+        self.room = room
+        self.publications: dict[str, Publication] = {}
+        self.slots: dict[str, Slot] = {}
+        self.available_bps: int | None = None
+        self._outlet = outlet
+        self._observer = observer
+        self._ingress = Ingress(outlet)
+        self._slots_by_ssrc: dict[int, Slot] = {}
+        self._closed = False
+
+    # -- negotiation -----------------------------------------------------------------------------------------
+
+    async def negotiate(
+        self, offer: Offer, publish: Mapping[str, Publishing], receive: Mapping[str, Receiving], now: float
+    ) -> Negotiated:
+        """See `Member.negotiate`. Nothing changes when it raises."""
+        mids = {section.mid for section in offer.sections}
+        for mid in (*publish, *receive):
+            if mid not in mids:
+                raise UnknownMid(f"the offer has no section with mid {mid!r}")
+        accepted = {s.mid: a for s in offer.sections if s.mid and (a := accept(s)) is not None}
+        wanted = {mid: self._wanted(entry.publication) for mid, entry in receive.items()}
+        for mid, publication in wanted.items():
+            if publication is not None and mid in accepted:
+                _check_kind(mid, accepted[mid].section.kind, publication)
+        self._update_publications(accepted, publish, now)
+        self._update_slots(accepted, receive, wanted, now)
+        answers = [
+            SectionAnswer(accepted.get(s.mid), s.mid in self.publications, self._outbound(s.mid))
+            for s in offer.sections
+        ]
+        return Negotiated(
+            answers,
+            [_published(publication) for publication in self.publications.values()],
+            [_slot_view(self.slots[mid]) if mid in self.slots else _refused(mid) for mid in receive],
+        )
+
+    def _wanted(self, publication_id: str | None) -> Publication | None:
+        return None if publication_id is None else self.room.find(publication_id)
+
+    def _update_publications(
+        self, accepted: Mapping[str, Accepted], publish: Mapping[str, Publishing], now: float
+    ) -> None:
+        sending = {
+            mid: accepted[mid]
+            for mid in publish
+            if mid in accepted and accepted[mid].section.client_sends and accepted[mid].codecs
+        }
+        for mid in [mid for mid in self.publications if mid not in sending]:
+            self._unpublish(mid)
+        fresh: list[Publication] = []
+        for mid, entry in sending.items():
+            publication = self.publications.get(mid)
+            if publication is None or publication.source != publish[mid].source:
+                if publication is not None:
+                    self._unpublish(mid)
+                publication = self._new_publication(mid, publish[mid], entry)
+                fresh.append(publication)
+            else:
+                publication.renegotiated(entry, now)
+                self._set_muted(publication, publish[mid].muted)
+        rsize = all(entry.section.rtcp_rsize for entry in sending.values())
+        self._ingress.configure(
+            [(self.publications[mid], entry) for mid, entry in sending.items()], reduced_size=rsize
+        )
+        for publication in fresh:
+            self._observer.published(_published(publication))
+
+    def _new_publication(self, mid: str, entry: Publishing, accepted: Accepted) -> Publication:
+        publication = Publication(
+            f"t_{secrets.token_urlsafe(9)}",
+            self.id,
+            mid,
+            entry.source,
+            entry.muted,
+            accepted,
+            self._ingress.ask_key_frame,
+        )
+        self.publications[mid] = publication
+        self.room.publications[publication.id] = publication
+        return publication
+
+    def _unpublish(self, mid: str) -> None:
+        publication = self.publications.pop(mid)
+        del self.room.publications[publication.id]
+        publication.close()
+        self._observer.unpublished(publication.id)
+
+    def _update_slots(
+        self,
+        accepted: Mapping[str, Accepted],
+        receive: Mapping[str, Receiving],
+        wanted: Mapping[str, Publication | None],
+        now: float,
+    ) -> None:
+        receiving = {
+            mid: accepted[mid]
+            for mid in receive
+            if mid in accepted and accepted[mid].section.client_receives and accepted[mid].codecs
+        }
+        for mid in [mid for mid in self.slots if mid not in receiving]:
+            slot = self.slots.pop(mid)
+            del self._slots_by_ssrc[slot.ssrc]
+            slot.close()
+        for mid, entry in receiving.items():
+            profile = SendProfile.of(entry)
+            slot_or_none = self.slots.get(mid)
+            if slot_or_none is None:
+                stream = receive[mid].sync or f"slot-{mid}"
+                slot = Slot(mid, entry.section.kind, profile, self._outlet, stream, self._slot_changed)
+                self.slots[mid] = slot
+                self._slots_by_ssrc[slot.ssrc] = slot
+            else:
+                slot = slot_or_none
+                slot.renegotiated(profile, now)
+                slot.stream = receive[mid].sync or slot.stream
+            target = wanted[mid]
+            # It may have been this participant's own, and have ended with this very offer.
+            alive = target is not None and target.id in self.room.publications
+            slot.point(target if alive else None, now)
+
+    def _outbound(self, mid: str) -> Outbound | None:
+        slot = self.slots.get(mid)
+        if slot is None:
+            return None
+        has_rtx = any(rtx is not None for _, _, rtx in slot.profile.payload_types)
+        return Outbound(slot.ssrc, slot.rtx_ssrc if has_rtx else None, slot.cname, slot.stream, f"slot-{mid}")
+
+    # -- slots and publications ------------------------------------------------------------------------------
+
+    def point(self, mid: str, publication: str | None, now: float) -> SlotView:
+        """See `Member.point`."""
+        slot = self.slots.get(mid)
+        if slot is None:
+            raise UnknownMid(f"there is no slot with mid {mid!r}")
+        wanted = self._wanted(publication)
+        if wanted is not None:
+            _check_kind(mid, slot.kind, wanted)
+        slot.point(wanted, now)
+        return _slot_view(slot)
+
+    def mute(self, publication: str, muted: bool) -> None:
+        """See `Member.mute`."""
+        found = self.room.publications.get(publication)
+        if found is None:
+            raise UnknownPublication(f"there is no publication {publication!r} in this room")
+        if found.participant != self.id:
+            raise NotYours("only its own participant can mute a publication")
+        self._set_muted(found, muted)
+
+    def _set_muted(self, publication: Publication, muted: bool) -> None:
+        if publication.muted != muted:
+            publication.muted = muted
+            self._observer.muted(publication.id, muted)
+
+    def _slot_changed(self, slot: Slot) -> None:
+        self._observer.slot_changed(_slot_view(slot))
+
+    # -- packets ---------------------------------------------------------------------------------------------
+
+    def connected(self, now: float) -> None:
+        """See `Member.connected`: slots that wait ask for their key frames, publishers for theirs."""
+        for slot in self.slots.values():
+            if slot.encoding is not None and slot.waiting:
+                slot.encoding.request_key_frame(now)
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        self._ingress.receive_rtp(packet, now)
+
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
+        """See `Member.rtcp`. A malformed compound is dropped whole, and counted."""
+        try:
+            packets = rtcp.parse(packet)
+        except rtcp.RtcpError:
+            self._ingress.drops[Drop.MALFORMED_RTCP] += 1
+            return
+        for item in packets[:MAX_RTCP_PER_COMPOUND]:
+            self._handle_rtcp(item, now)
+
+    def _handle_rtcp(self, item: rtcp.RtcpPacket, now: float) -> None:
+        match item:
+            case rtcp.SenderReport():
+                self._ingress.sender_report(item.ssrc, item.ntp, item.rtp_timestamp, now)
+                self._reported(item.reports, now)
+            case rtcp.ReceiverReport():
+                self._reported(item.reports, now)
+            case rtcp.Nack():
+                if (slot := self._own_slot(item.media_ssrc)) is not None:
+                    slot.nack(item.lost, now)
+            case rtcp.PictureLoss():
+                if (slot := self._own_slot(item.media_ssrc)) is not None:
+                    slot.wants_key_frame(now)
+            case rtcp.FullIntra():
+                for ssrc, _ in item.entries:
+                    if (slot := self._own_slot(ssrc)) is not None:
+                        slot.wants_key_frame(now)
+            case rtcp.Remb():
+                # 2**63 is beyond any link; a REMB can say up to 2**81.
+                self.available_bps = min(item.bitrate_bps, 1 << 63)
+
+    def _own_slot(self, ssrc: int) -> Slot | None:
+        slot = self._slots_by_ssrc.get(ssrc)
+        if slot is None:
+            self._ingress.drops[Drop.FOREIGN_RTCP] += 1
+        return slot
+
+    def _reported(self, blocks: tuple[rtcp.ReportBlock, ...], now: float) -> None:
+        for block in blocks:
+            slot = self._slots_by_ssrc.get(block.ssrc)
+            if slot is not None:
+                slot.reported(block, now)
+                # The same path serves both directions: NACKs to this publisher are paced by it.
+                self._ingress.round_trip = slot.round_trip.rtt
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """See `Member.deadline`."""
+        if not self._outlet.ready:
+            return None
+        times = [slot.report_deadline for slot in self.slots.values()]
+        times.append(self._ingress.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def pulse(self, now: float) -> None:
+        """See `Member.pulse`."""
+        self._ingress.pulse(now)
+        reports = [report for slot in self.slots.values() if (report := slot.sender_report(now))]
+        # About 80 bytes each: ten fit a datagram with room for the SRTCP trailer.
+        for start in range(0, len(reports), 10):
+            self._outlet.send_rtcp(b"".join(reports[start : start + 10]))
+
+    async def close(self) -> None:
+        """See `Member.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        for mid in list(self.publications):
+            self._unpublish(mid)
+        for slot in self.slots.values():
+            slot.close()
+        self.slots.clear()
+        self._slots_by_ssrc.clear()
+
+    def stats(self, now: float) -> dict[str, object]:
+        return {
+            "publications": [publication.stats(now) for publication in self.publications.values()],
+            "subscriptions": [slot.stats() for slot in self.slots.values()],
+            "available_bps": self.available_bps,
+            "receiver_estimate_bps": self._ingress.estimate_bps,
+            "drops": drop_stats(self._ingress.drops),
+        }
+
+
+def _check_kind(mid: str, kind: str, publication: Publication) -> None:
+    if publication.kind != kind:
+        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication.id!r} is {publication.kind}")
+
+
+def _published(publication: Publication) -> Published:
+    return Published(
+        publication.id,
+        publication.mid,
+        publication.kind,
+        publication.source,
+        publication.muted,
+        publication.codec.name,
+    )
+
+
+def _slot_view(slot: Slot) -> SlotView:
+    message = None
+    if slot.state is SlotState.UNSUPPORTED_CODEC and slot.publication is not None:
+        message = f"This device can't receive {slot.publication.codec.name}, which the other side sends."
+    return SlotView(slot.mid, slot.publication.id if slot.publication else None, slot.state.value, message)
+
+
+def _refused(mid: str) -> SlotView:
+    message = "This section of the offer can't receive: it is stopped, or has no codec that is forwarded."
+    return SlotView(mid, None, SlotState.EMPTY.value, message)

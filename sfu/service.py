@@ -1,0 +1,38 @@
+"""The media side of the daemon, started and stopped as one: the port, the hub and the backend over them."""
+
+from sfu.backend import MemberFactory, SfuBackend
+from sfu.config import Config
+from sfu.rooms.participant import Participant
+from sfu.transport.hub import Hub
+from sfu.transport.udp import candidate_hosts, open_port
+
+
+class MediaService:
+    """Made by `start`; `backend` is given to signaling."""
+
+    def __init__(self, hub: Hub, backend: SfuBackend) -> None:
+        self.hub = hub
+        self.backend = backend
+
+    @classmethod
+    async def start(cls, config: Config) -> "MediaService":
+        """Bind the UDP port. Raises OSError when it is taken."""
+        hub = Hub(open_port(config.rtc_host, config.rtc_port))
+        hosts = candidate_hosts(config.rtc_host, config.public_ip)
+        return cls(hub, SfuBackend(hub, hosts, _member_factory(config.relay)))
+
+    def stats(self) -> dict[str, object]:
+        return self.backend.stats()
+
+    async def close(self) -> None:
+        """Close every connection (DTLS close_notify) and the port."""
+        await self.hub.shutdown()
+
+
+def _member_factory(relay: str) -> MemberFactory:
+    if relay == "media":
+        # Imported when asked for: it brings the codecs (av, numpy) with it.
+        from sfu.media.relay import RelayRooms
+
+        return RelayRooms().member
+    return Participant

@@ -1,0 +1,162 @@
+"""All connections of one UDP port: whose datagram it is, who is still alive, and when each one's timers run.
+
+Demultiplexes by source address, first contact by the STUN USERNAME (RFC 8445, RFC 7983). Knows no rooms.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiortc import RTCCertificate
+
+from sfu.transport.connection import Connection
+from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
+from sfu.transport.udp import Address, UdpPort
+
+# How often silence is looked for; a dead client is noticed at most this much late.
+CONSENT_CHECK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class HubCounters:
+    unknown_address: int = 0
+    unknown_kind: int = 0
+    expired: int = 0
+
+
+class Hub:
+    """Opens connections on one port and feeds them."""
+
+    def __init__(self, port: UdpPort) -> None:
+        self.port = port
+        self.certificate: RTCCertificate = make_certificate()
+        self.fingerprints = fingerprints(self.certificate)[:1]
+        self.counters = HubCounters()
+        self.stun_problems: Counter[StunProblem] = Counter()
+        self._space = SrtpWorkspace()
+        self._by_ufrag: dict[str, Connection] = {}
+        self._by_address: dict[Address, Connection] = {}
+        self._touched: set[Connection] = set()
+        self._connections: set[Connection] = set()
+        self._consent_timer: asyncio.TimerHandle | None = None
+        port.on_datagram = self._datagram
+        port.on_batch = self._batch
+
+    def open(self, on_closed: Callable[[Connection, str], None]) -> Connection:
+        """A new connection with fresh credentials; `on_closed(connection, reason)` when the client is gone."""
+        connection = Connection(
+            self.port, self.certificate, self._space, time.monotonic(), time.monotonic, on_closed
+        )
+        self._connections.add(connection)
+        self._by_ufrag[connection.ice.ufrag] = connection
+        if self._consent_timer is None:
+            self._watch_consent()
+        return connection
+
+    def restart_ice(self, connection: Connection) -> None:
+        """Give `connection` new ICE credentials, for an answer to an ICE restart."""
+        for ufrag in connection.ice.ufrags:
+            self._by_ufrag.pop(ufrag, None)
+        connection.ice.restart()
+        for ufrag in connection.ice.ufrags:
+            self._by_ufrag[ufrag] = connection
+
+    async def close(self, connection: Connection) -> None:
+        """Close one connection and forget it. Idempotent."""
+        await connection.close()
+        self._connections.discard(connection)
+        self._touched.discard(connection)
+        for ufrag in connection.ice.ufrags:
+            self._by_ufrag.pop(ufrag, None)
+        for address in connection.ice.addresses:
+            if self._by_address.get(address) is connection:
+                del self._by_address[address]
+
+    async def shutdown(self) -> None:
+        """Close every connection and the port."""
+        if self._consent_timer is not None:
+            self._consent_timer.cancel()
+            self._consent_timer = None
+        await asyncio.gather(*(self.close(connection) for connection in list(self._connections)))
+        self.port.close()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    # -- datagrams -------------------------------------------------------------------------------------------
+
+    def _datagram(self, data: bytes, address: Address, now: float) -> None:
+        first = data[0] if data else 255
+        # RFC 7983 section 7: 128..191 RTP and RTCP, 20..63 DTLS, 0..3 STUN.
+        if 127 < first < 192 or 19 < first < 64:
+            connection = self._by_address.get(address)
+            if connection is None:
+                self.counters.unknown_address += 1
+            elif first > 127:
+                connection.srtp_datagram(data, now)
+                self._touched.add(connection)
+            else:
+                connection.dtls_datagram(data)
+        elif is_stun(data):
+            self._stun(data, address, now)
+        else:
+            self.counters.unknown_kind += 1
+
+    def _stun(self, data: bytes, address: Address, now: float) -> None:
+        try:
+            check = parse_check(data)
+            connection = self._by_ufrag.get(check.ufrag)
+            if connection is None:
+                raise unknown_user(check)
+            response = connection.ice.answer(check, address, now)
+        except StunRejected as rejected:
+            self.stun_problems[rejected.problem] += 1
+            if rejected.response is not None:
+                self.port.queue(rejected.response, address)
+            return
+        self._by_address[address] = connection
+        for surplus in connection.ice.surplus():
+            if self._by_address.get(surplus) is connection:
+                del self._by_address[surplus]
+        self.port.queue(response, address)
+
+    def _batch(self, now: float) -> None:
+        touched, self._touched = self._touched, set()
+        for connection in touched:
+            connection.schedule()
+
+    def _watch_consent(self) -> None:
+        now = time.monotonic()
+        for connection in list(self._connections):
+            if connection.ice.consent_lost(now):
+                self.counters.expired += 1
+                connection.expire()
+        self._consent_timer = None
+        if self._connections:
+            self._consent_timer = asyncio.get_running_loop().call_later(
+                CONSENT_CHECK_SECONDS, self._watch_consent
+            )
+
+    def stats(self) -> dict[str, object]:
+        port = self.port.counters
+        return {
+            "connections": len(self._connections),
+            "gso": self.port.gso,
+            "datagrams_in": port.datagrams_in,
+            "bytes_in": port.bytes_in,
+            "datagrams_out": port.datagrams_out,
+            "bytes_out": port.bytes_out,
+            "sends": port.sends,
+            "dropped": {
+                "send-buffer-full": port.dropped_send_buffer_full,
+                "unreachable": port.dropped_unreachable,
+                "unknown-address": self.counters.unknown_address,
+                "unknown-kind": self.counters.unknown_kind,
+                "handler-error": port.handler_errors,
+            },
+            "stun_rejected": {problem.value: self.stun_problems[problem] for problem in StunProblem},
+            "expired": self.counters.expired,
+        }

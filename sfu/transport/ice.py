@@ -1,0 +1,169 @@
+"""ICE-lite (RFC 8445 2.5) without I/O: answers connectivity checks and keeps the selected address.
+
+Knows STUN and one client's credentials and addresses; sends nothing by itself and reads no clock.
+"""
+
+import enum
+import secrets
+import struct
+from dataclasses import dataclass
+
+from aioice import stun
+
+from sfu.transport.udp import Address
+
+# RFC 8445 5.3: at least 24 bits of ufrag and 128 bits of password; ours carry 48 and 144.
+UFRAG_BYTES = 6
+PASSWORD_BYTES = 18
+# RFC 7675: consent expires after 30 s without a valid check.
+CONSENT_SECONDS = 30.0
+# A browser has a handful of candidate pairs per interface; more addresses than this push the oldest out.
+MAX_ADDRESSES = 16
+
+
+class StunProblem(enum.Enum):
+    """Why a STUN message got no success response; counted per reason."""
+
+    MALFORMED = "malformed"
+    NOT_A_REQUEST = "not-a-request"
+    NO_CREDENTIALS = "no-credentials"
+    UNKNOWN_USER = "unknown-user"
+    BAD_INTEGRITY = "bad-integrity"
+    ROLE_CONFLICT = "role-conflict"
+
+
+class StunRejected(Exception):
+    """The message is not accepted; `response` is the error to send back, if any."""
+
+    def __init__(self, problem: StunProblem, response: bytes | None = None) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A well-formed Binding request and the local ufrag it is meant for."""
+
+    message: stun.Message
+    ufrag: str
+
+
+def is_stun(data: bytes) -> bool:
+    """RFC 7983: first byte 0 to 3, and the magic cookie of RFC 8489."""
+    return len(data) >= 20 and data[0] < 4 and data[4:8] == b"\x21\x12\xa4\x42"
+
+
+def parse_check(data: bytes) -> Check:
+    """Read a Binding request. Raises StunRejected."""
+    try:
+        message = stun.parse_message(data)
+    except (ValueError, struct.error, IndexError):
+        raise StunRejected(StunProblem.MALFORMED) from None
+    if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
+        # A lite agent sends no checks, so a response is nobody's; indications are keep-alives (RFC 8445 11).
+        raise StunRejected(StunProblem.NOT_A_REQUEST)
+    username = message.attributes.get("USERNAME")
+    if not username or "MESSAGE-INTEGRITY" not in message.attributes:
+        # RFC 8489 9.1.3: 400 when credentials are missing.
+        raise StunRejected(StunProblem.NO_CREDENTIALS, error_response(message, 400, "Bad Request"))
+    return Check(message, username.partition(":")[0])
+
+
+def error_response(request: stun.Message, code: int, reason: str, key: bytes | None = None) -> bytes:
+    response = stun.Message(stun.Method.BINDING, stun.Class.ERROR, request.transaction_id)
+    response.attributes["ERROR-CODE"] = (code, reason)
+    if key is None:
+        response.add_fingerprint()
+    else:
+        response.add_message_integrity(key)
+    return bytes(response)
+
+
+def unknown_user(check: Check) -> StunRejected:
+    """RFC 8489 9.1.3: 401 for a username that is not ours."""
+    return StunRejected(StunProblem.UNKNOWN_USER, error_response(check.message, 401, "Unauthorized"))
+
+
+class IceLite:
+    """One client's ICE state: credentials, the addresses it was validated from, and the nominated one."""
+
+    def __init__(self, now: float) -> None:
+        self._passwords: dict[str, str] = {}
+        self.ufrag = ""
+        self.password = ""
+        self.restart()
+        self.addresses: dict[Address, float] = {}
+        self.selected: Address | None = None
+        self.nominated = False
+        self.migrations = 0
+        self.last_check = now
+
+    @property
+    def ufrags(self) -> list[str]:
+        """The local ufrags that checks may name: the current one, and the one before until it is replaced."""
+        return list(self._passwords)
+
+    def restart(self) -> None:
+        """New credentials (RFC 8445 9); the ones before stay good until the client uses the new ones."""
+        self._passwords = {self.ufrag: self.password} if self.ufrag else {}
+        self.ufrag = _ice_chars(UFRAG_BYTES)
+        self.password = _ice_chars(PASSWORD_BYTES)
+        self._passwords[self.ufrag] = self.password
+
+    def answer(self, check: Check, address: Address, now: float) -> bytes:
+        """The success response to `check`; notes its address. Raises StunRejected."""
+        message = check.message
+        password = self._passwords.get(check.ufrag)
+        if password is None:
+            raise unknown_user(check)
+        key = password.encode()
+        if not message.check_message_integrity(key):
+            raise StunRejected(StunProblem.BAD_INTEGRITY, error_response(message, 401, "Unauthorized"))
+        if "ICE-CONTROLLED" in message.attributes:
+            # RFC 8445 6.1.1: the full agent controls; the client must switch (7.3.1.1).
+            response = error_response(message, 487, "Role Conflict", key)
+            raise StunRejected(StunProblem.ROLE_CONFLICT, response)
+        self.last_check = now
+        self.addresses.pop(address, None)
+        self.addresses[address] = now
+        self._select(address, nominate="USE-CANDIDATE" in message.attributes)
+        success = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
+        success.attributes["XOR-MAPPED-ADDRESS"] = (plain_host(address[0]), address[1])
+        success.add_message_integrity(key)
+        return bytes(success)
+
+    def _select(self, address: Address, *, nominate: bool) -> None:
+        if nominate:
+            if self.nominated and self.selected != address:
+                self.migrations += 1
+            self.selected = address
+            self.nominated = True
+        elif not self.nominated:
+            # Until a pair is nominated, answer where the client was heard last (RFC 8445 12.1.1 allows any valid pair).
+            self.selected = address
+
+    def surplus(self) -> list[Address]:
+        """Addresses beyond the bound, oldest first, forgotten by this call; never the selected one."""
+        removed: list[Address] = []
+        while len(self.addresses) > MAX_ADDRESSES:
+            oldest = next(address for address in self.addresses if address != self.selected)
+            del self.addresses[oldest]
+            removed.append(oldest)
+        return removed
+
+    def consent_lost(self, now: float) -> bool:
+        """RFC 7675 5.1, seen from the lite side: no valid check for 30 s."""
+        return now - self.last_check > CONSENT_SECONDS
+
+
+def _ice_chars(size: int) -> str:
+    """Random text of ice-char (RFC 8839 5.4): letters, digits, + and /."""
+    return secrets.token_urlsafe(size).replace("-", "+").replace("_", "/")
+
+
+def plain_host(host: str) -> str:
+    """The IPv4 text of an IPv4-mapped IPv6 address; others as they are, without a scope."""
+    if host.startswith("::ffff:") and "." in host:
+        return host[7:]
+    return host.partition("%")[0]

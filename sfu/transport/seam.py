@@ -1,0 +1,241 @@
+"""The one place that touches private names of aiortc and pylibsrtp.
+
+It knows which undocumented attributes we rely on and wraps them in a typed surface; the versions are pinned in
+pyproject.toml and `tests/transport/test_seam.py` holds the contract. It knows nothing of ICE, rooms or forwarding.
+
+Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`, `._handle_rtp_data`,
+`._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`; `RTCRtpSender._ssrc`, `._rtx_ssrc`;
+`pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, cast
+
+import pylibsrtp
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_PROFILES,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+)
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from pylibsrtp import _binding
+
+# What libsrtp may append: tag (16) and MKI (128); for SRTCP also the index (4).
+_TRAILER = 16 + 128 + 4
+# An Ethernet frame's worth and what an extension block may add; longer packets are refused, never truncated.
+MAX_PACKET = 2048
+_NUMBERS = struct.Struct("!HII")
+_OK = 0
+
+
+class SrtpError(Exception):
+    """A packet did not authenticate, was replayed, or does not fit."""
+
+
+def make_certificate() -> RTCCertificate:
+    """A fresh self-signed ECDSA P-256 certificate for DTLS."""
+    return RTCCertificate.generateCertificate()
+
+
+def fingerprints(certificate: RTCCertificate) -> list[tuple[str, str]]:
+    """The certificate's (algorithm, value) pairs, sha-256 first (RFC 8122)."""
+    return [(f.algorithm, f.value) for f in certificate.getFingerprints()]
+
+
+class SrtpWorkspace:
+    """Scratch memory for libsrtp calls, shared by all sessions of one thread."""
+
+    __slots__ = ("buffer", "cdata", "length", "lib")
+
+    def __init__(self) -> None:
+        self.lib: Any = _binding.lib
+        self.cdata: Any = _binding.ffi.new("char[]", MAX_PACKET + _TRAILER)
+        self.buffer: Any = _binding.ffi.buffer(self.cdata)
+        self.length: Any = _binding.ffi.new("int *")
+
+
+class Srtp:
+    """The two SRTP sessions of one connection, called with less overhead than pylibsrtp's own methods.
+
+    All methods take and return whole packets and raise `SrtpError`.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_cdata",
+        "_keep",
+        "_length",
+        "_protect",
+        "_protect_rtcp",
+        "_rx",
+        "_tx",
+        "_unprotect",
+        "_unprotect_rtcp",
+    )
+
+    def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session, space: SrtpWorkspace) -> None:
+        self._keep = (rx, tx, space)
+        self._rx = rx._srtp[0]
+        self._tx = tx._srtp[0]
+        self._cdata = space.cdata
+        self._buffer = space.buffer
+        self._length = space.length
+        self._protect = space.lib.srtp_protect
+        self._protect_rtcp = space.lib.srtp_protect_rtcp
+        self._unprotect = space.lib.srtp_unprotect
+        self._unprotect_rtcp = space.lib.srtp_unprotect_rtcp
+
+    def _run(self, function: Any, session: Any, packet: bytes) -> bytes:
+        size = len(packet)
+        if size > MAX_PACKET:
+            raise SrtpError("packet is too long")
+        self._buffer[0:size] = packet
+        self._length[0] = size
+        status = function(session, self._cdata, self._length)
+        if status != _OK:
+            raise SrtpError(pylibsrtp.ERRORS[status])
+        return cast(bytes, self._buffer[0 : self._length[0]])
+
+    def unprotect(self, packet: bytes) -> bytes:
+        return self._run(self._unprotect, self._rx, packet)
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        return self._run(self._unprotect_rtcp, self._rx, packet)
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        return self._run(self._protect_rtcp, self._tx, packet)
+
+    def protect_numbered(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bytes:
+        """Protect `template` after writing sequence number, timestamp and SSRC into its header (bytes 2 to 11)."""
+        size = len(template)
+        if size > MAX_PACKET:
+            raise SrtpError("packet is too long")
+        buffer = self._buffer
+        buffer[0:size] = template
+        _NUMBERS.pack_into(buffer, 2, seq16, timestamp, ssrc)
+        self._length[0] = size
+        status = self._protect(self._tx, self._cdata, self._length)
+        if status != _OK:
+            raise SrtpError(pylibsrtp.ERRORS[status])
+        return cast(bytes, buffer[0 : self._length[0]])
+
+
+class DatagramPath(Protocol):
+    """Where DTLS (and the MediaRelay mode) sends its datagrams."""
+
+    def send_datagram(self, data: bytes) -> None: ...
+
+
+class _IceTransport:
+    """What `RTCDtlsTransport` needs of an ICE transport, over a `DatagramPath`."""
+
+    role = "controlled"
+
+    def __init__(self, path: DatagramPath) -> None:
+        self.state = "completed"
+        self._path = path
+        # A handshake has a dozen datagrams and SCTP's window is 1 MiB; more than that waiting is not DTLS.
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1024)
+
+    def feed(self, data: bytes) -> bool:
+        try:
+            self._queue.put_nowait(data)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def _recv(self) -> bytes:
+        data = await self._queue.get()
+        if data is None:
+            raise ConnectionError("closed")
+        return data
+
+    async def _send(self, data: bytes) -> None:
+        self._path.send_datagram(data)
+
+    async def stop(self) -> None:
+        self.state = "closed"
+
+
+class Dtls:
+    """DTLS as server over a `DatagramPath`; yields an `Srtp` once the handshake is done.
+
+    AEAD_AES_128_GCM (RFC 7714) is put first: as server the choice is ours, and it costs half of
+    AES_CM_128_HMAC_SHA1_80 and less than the 256-bit variant.
+    """
+
+    def __init__(self, path: DatagramPath, certificate: RTCCertificate, on_close: Callable[[], None]) -> None:
+        self._ice = _IceTransport(path)
+        self.transport = RTCDtlsTransport(cast(Any, self._ice), [certificate])
+        rest = [profile for profile in SRTP_PROFILES if profile is not SRTP_AEAD_AES_128_GCM]
+        first = [SRTP_AEAD_AES_128_GCM] if SRTP_AEAD_AES_128_GCM in SRTP_PROFILES else []
+        self.transport._srtp_profiles = first + rest
+        self.transport._set_role("server")
+        self._on_close = on_close
+        self.transport.on("statechange", self._changed)
+
+    def _changed(self) -> None:
+        if self.transport.state in ("closed", "failed"):
+            self._on_close()
+
+    async def start(self, remote: Sequence[tuple[str, str]]) -> bool:
+        """Run the handshake with a peer of these fingerprints; False when it failed."""
+        parameters = RTCDtlsParameters([RTCDtlsFingerprint(algorithm, value) for algorithm, value in remote])
+        await self.transport.start(parameters)
+        return self.transport.state == "connected"
+
+    def feed(self, data: bytes) -> bool:
+        """One DTLS datagram from the network; False when too many are waiting."""
+        return self._ice.feed(data)
+
+    def srtp(self, space: SrtpWorkspace) -> Srtp:
+        """The SRTP sessions; call after `start` returned True."""
+        return Srtp(self.transport._rx_srtp, self.transport._tx_srtp, space)
+
+    @property
+    def srtp_profile(self) -> str:
+        """The negotiated protection profile, or "" before the handshake is done."""
+        connection = self.transport._ssl
+        return connection.get_selected_srtp_profile().decode() if connection else ""
+
+    async def stop(self) -> None:
+        """Send close_notify and stop the transport's task."""
+        self.transport.remove_listener("statechange", self._changed)
+        await self.transport.stop()
+
+
+def rtp_receiver(kind: str, transport: RTCDtlsTransport, track_id: str, rtcp_ssrc: int) -> RTCRtpReceiver:
+    """A decoding receiver that is fed by `feed_rtp` and whose `.track` is live at once."""
+    receiver = RTCRtpReceiver(kind, transport)
+    receiver._track = RemoteStreamTrack(kind=kind, id=track_id)
+    receiver._set_rtcp_ssrc(rtcp_ssrc)
+    return receiver
+
+
+def route_rtp(transport: RTCDtlsTransport, packet: bytes, arrival_time_ms: int) -> None:
+    """Give a decrypted RTP packet to the transport's registered receivers."""
+    _run_now(transport._handle_rtp_data(packet, arrival_time_ms=arrival_time_ms))
+
+
+def route_rtcp(transport: RTCDtlsTransport, packet: bytes) -> None:
+    """Give a decrypted RTCP compound packet to the transport's registered receivers and senders."""
+    _run_now(transport._handle_rtcp_data(packet))
+
+
+def _run_now(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that has nothing to wait for: its only awaits end in `_IceTransport._send`."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise AssertionError("aiortc waits inside a packet handler")
+
+
+def sender_ssrcs(sender: RTCRtpSender) -> tuple[int, int]:
+    """The (media, RTX) SSRCs that the sender uses."""
+    return sender._ssrc, sender._rtx_ssrc

@@ -1,0 +1,246 @@
+"""The UDP port: one socket, read in bounded batches, written once per wake-up in runs per destination.
+
+Knows datagrams and addresses; knows nothing of STUN, DTLS or RTP.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ifaddr
+
+logger = logging.getLogger(__name__)
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+# Datagrams read in one wake-up at most, so that timers and WebSockets get their turn (about 2 ms of work).
+MAX_BATCH = 256
+# Receive buffer of a datagram: more than any Ethernet MTU; what is longer is no WebRTC packet.
+MAX_DATAGRAM = 2048
+# The kernel's default receive buffer holds ~90 packets and is where loss begins; 4 MiB hold a second of 30 Mbit/s.
+SOCKET_BUFFER = 4 * 1024 * 1024
+# linux/udp.h; not in the socket module before 3.14.
+UDP_SEGMENT = 103
+# UDP_MAX_SEGMENTS of older kernels, and what fits into one IP datagram before segmentation.
+GSO_MAX_SEGMENTS = 64
+GSO_MAX_BYTES = 65_000
+
+
+@dataclass(slots=True)
+class PortCounters:
+    datagrams_in: int = 0
+    bytes_in: int = 0
+    datagrams_out: int = 0
+    bytes_out: int = 0
+    sends: int = 0
+    dropped_send_buffer_full: int = 0
+    dropped_unreachable: int = 0
+    handler_errors: int = 0
+
+
+class UdpPort:
+    """Reads datagrams into `on_datagram(data, address, now)` and ends each batch with `on_batch(now)` and a flush.
+
+    `now` is `time.monotonic()` of the wake-up.
+    """
+
+    def __init__(self, sock: socket.socket, *, gso: bool = True) -> None:
+        self._socket = sock
+        self._loop = asyncio.get_running_loop()
+        self._outbox: dict[Address, list[bytes]] = {}
+        self._flush_scheduled = False
+        self._gso = gso and _gso_works(sock)
+        self._closed = False
+        self.counters = PortCounters()
+        self.on_datagram: Callable[[bytes, Address, float], None] = lambda data, address, now: None
+        self.on_batch: Callable[[float], None] = lambda now: None
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def gso(self) -> bool:
+        """Whether runs of equal-size packets to one destination leave as one UDP_SEGMENT send."""
+        return self._gso
+
+    def _readable(self) -> None:
+        now = time.monotonic()
+        receive = self._socket.recvfrom
+        on_datagram = self.on_datagram
+        counters = self.counters
+        for _ in range(MAX_BATCH):
+            try:
+                data, address = receive(MAX_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                # An ICMP error of an earlier send (ECONNREFUSED and such): says nothing about this socket.
+                continue
+            counters.datagrams_in += 1
+            counters.bytes_in += len(data)
+            try:
+                on_datagram(data, address, now)
+            except Exception:
+                # Our defect, met by one peer's datagram: it costs that datagram, not the server.
+                counters.handler_errors += 1
+                logger.exception("a datagram could not be handled")
+        self.on_batch(now)
+        self.flush()
+
+    def queue(self, data: bytes, address: Address) -> None:
+        """Send `data` at the end of this wake-up (or of this turn of the event loop)."""
+        box = self._outbox.get(address)
+        if box is None:
+            self._outbox[address] = [data]
+            if not self._flush_scheduled:
+                self._flush_scheduled = True
+                self._loop.call_soon(self.flush)
+        else:
+            box.append(data)
+
+    def flush(self) -> None:
+        """Send all that is queued, runs of equal size to one destination as one segmented send."""
+        self._flush_scheduled = False
+        if not self._outbox:
+            return
+        outbox, self._outbox = self._outbox, {}
+        if self._closed:
+            return
+        for address, packets in outbox.items():
+            if len(packets) == 1 or not self._gso:
+                for packet in packets:
+                    self._send(packet, address)
+            else:
+                self._send_runs(packets, address)
+
+    def _send_runs(self, packets: list[bytes], address: Address) -> None:
+        start, count = 0, len(packets)
+        while start < count:
+            size = len(packets[start])
+            end, total = start + 1, size
+            limit = min(count, start + GSO_MAX_SEGMENTS)
+            while end < limit and len(packets[end]) == size and total + size <= GSO_MAX_BYTES:
+                end += 1
+                total += size
+            # The last segment may be shorter than the others.
+            if end < limit and len(packets[end]) < size and total + len(packets[end]) <= GSO_MAX_BYTES:
+                end += 1
+            if end - start == 1:
+                self._send(packets[start], address)
+            else:
+                self._send_segmented(packets[start:end], size, address)
+            start = end
+
+    def _send(self, packet: bytes, address: Address) -> None:
+        try:
+            self._socket.sendto(packet, address)
+        except OSError as error:
+            self._failed(error, 1)
+        else:
+            self._sent(1, len(packet))
+
+    def _send_segmented(self, packets: list[bytes], size: int, address: Address) -> None:
+        ancillary = [(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", size))]
+        try:
+            sent = self._socket.sendmsg(packets, ancillary, 0, address)
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EINVAL, errno.EMSGSIZE):
+                # The route's device can't segment, or the MTU is smaller than a packet: one by one.
+                for packet in packets:
+                    self._send(packet, address)
+            else:
+                self._failed(error, len(packets))
+        else:
+            self._sent(len(packets), sent)
+
+    def _sent(self, datagrams: int, size: int) -> None:
+        counters = self.counters
+        counters.datagrams_out += datagrams
+        counters.bytes_out += size
+        counters.sends += 1
+
+    def _failed(self, error: OSError, datagrams: int) -> None:
+        # Never queue for later: what a full socket buffer can't take is lost, and repaired by NACK.
+        if isinstance(error, BlockingIOError):
+            self.counters.dropped_send_buffer_full += datagrams
+        else:
+            self.counters.dropped_unreachable += datagrams
+
+    def close(self) -> None:
+        """Flush and close; idempotent."""
+        if self._closed:
+            return
+        self.flush()
+        self._closed = True
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+
+def _gso_works(sock: socket.socket) -> bool:
+    try:
+        sock.getsockopt(socket.SOL_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
+
+
+def open_port(host: str, port: int, *, gso: bool = True) -> UdpPort:
+    """Bind `host` ("" = all addresses, IPv4 and IPv6) and `port` (0 = any). Raises OSError."""
+    sock = _bind(host, port)
+    sock.setblocking(False)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+    return UdpPort(sock, gso=gso)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    if host == "":
+        if socket.has_ipv6:
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            try:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                sock.bind(("::", port))
+            except OSError as error:
+                sock.close()
+                if error.errno == errno.EADDRINUSE:
+                    raise
+                # IPv6 is compiled in but switched off on this machine.
+            else:
+                return sock
+        host = "0.0.0.0"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def candidate_hosts(host: str, public: tuple[str, ...]) -> list[str]:
+    """The addresses to announce: those told, else the bound one, else this machine's (loopback only if none else)."""
+    if public:
+        return list(public)
+    if host and not ipaddress.ip_address(host).is_unspecified:
+        return [host]
+    found: list[str] = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            address = ipaddress.ip_address(text.split("%")[0])
+            # Link-local IPv6 needs a scope id that SDP can't carry.
+            if address.is_loopback or address.is_link_local or address.is_multicast:
+                continue
+            if host == "0.0.0.0" and address.version == 6:
+                continue
+            found.append(str(address))
+    return sorted(set(found), key=lambda text: ":" in text) or ["127.0.0.1"]

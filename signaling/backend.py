@@ -1,0 +1,61 @@
+"""The boundary between signaling and whatever moves the media: two interfaces that fit on a page.
+
+Knows: what a topology (SFU, mesh, ...) does for the members of rooms, and what it tells about them.
+Does not know: any implementation. Signaling calls a `Backend`; a `Backend` calls `Events`.
+"""
+
+from typing import Protocol
+
+from signaling.messages import Answer, LeftReason, Offer, Point, Publication, Slot
+
+
+class Events(Protocol):
+    """What a backend tells signaling about one participant; calls after it has left do nothing.
+
+    All are plain calls that queue messages and return. They may come at any time after
+    `Backend.join` has returned, also from inside the backend's other methods.
+    """
+
+    def published(self, publication: Publication) -> None:
+        """The participant publishes something new; nobody can name it before this call."""
+
+    def unpublished(self, publication_id: str) -> None:
+        """The participant ended a publication. On departure, signaling needs no such call."""
+
+    def muted(self, publication_id: str, muted: bool) -> None:
+        """The participant muted or unmuted a publication, by `mute` or by an offer."""
+
+    def slot(self, slot: Slot) -> None:
+        """What a slot of this participant shows was changed by the server; told to it alone."""
+
+    def gone(self, reason: LeftReason) -> None:
+        """The participant's media connection died: it leaves the room, and `Backend.leave` is called."""
+
+
+class Backend(Protocol):
+    """What a topology does for members of rooms; the daemon supplies one.
+
+    Methods raise SignalingError for what the client is to know; any other exception is logged, and
+    the client gets the code `internal`. One participant's `offer`, `point` and `mute` come one after
+    the other. `leave` may come at any time; an `offer` still being awaited then is cancelled.
+    """
+
+    topology: str
+    """The word for clients: `sfu`, `mesh`, ..."""
+
+    def join(self, room: str, participant: str, name: str, events: Events) -> None:
+        """A participant enters a room; the first call of each participant. Ids are never used again."""
+
+    async def offer(self, participant: str, offer: Offer) -> Answer:
+        """Bring media in line with an offer, which holds the whole wanted state. `Answer.re` is ignored."""
+        ...
+
+    def point(self, participant: str, point: Point) -> Slot:
+        """Show another publication in a slot. `Slot.re` is ignored."""
+        ...
+
+    def mute(self, participant: str, publication: str, muted: bool) -> None:
+        """Mute or unmute the participant's own publication; tells `Events.muted` if that is a change."""
+
+    async def leave(self, participant: str, reason: LeftReason) -> None:
+        """Forget a participant and close its connection. Idempotent, also for ids it never heard of."""

@@ -1,0 +1,92 @@
+"""From what a stranger sent to a message of the protocol, or to the error it gets.
+
+Knows: JSON, the message types, their limits. Does not know: sessions, rooms, sockets.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from signaling.errors import SignalingError
+from signaling.messages import (
+    MAX_MESSAGE_BYTES,
+    ClientMessage,
+    DisplayName,
+    Join,
+    Leave,
+    Mute,
+    Offer,
+    Ping,
+    Point,
+    RequestId,
+    RoomName,
+)
+
+TYPES: Mapping[str, type[ClientMessage]] = MappingProxyType(
+    {"join": Join, "offer": Offer, "point": Point, "mute": Mute, "leave": Leave, "ping": Ping}
+)
+
+
+def decode(text: str) -> ClientMessage:
+    """Read the text frame of a client; raises SignalingError, with `re` if the message had an id."""
+    fields = _fields(text)
+    re = fields.get("id")
+    if not _fits(re, RequestId):
+        re = None
+    tag = fields.get("type")
+    if not isinstance(tag, str):
+        raise SignalingError("bad-message", "The message has no type.", re)
+    if tag not in TYPES:
+        raise SignalingError("unknown-type", f"There is no message type {tag[:40]!r}.", re)
+    try:
+        message = msgspec.convert(fields, TYPES[tag])
+    except msgspec.ValidationError as error:
+        raise _refusal(tag, fields, error, re) from None
+    if isinstance(message, Offer):
+        _check_mids(message)
+    return message
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        data = text.encode()
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise SignalingError("too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.")
+        fields = msgspec.json.decode(data)
+    except (UnicodeEncodeError, msgspec.DecodeError):
+        raise SignalingError("bad-json", "The message is not valid JSON.") from None
+    except RecursionError:
+        raise SignalingError("bad-json", "The JSON of the message is nested too deeply.") from None
+    if not isinstance(fields, dict):
+        raise SignalingError("bad-message", "The message is not a JSON object.")
+    return fields
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _refusal(
+    tag: str, fields: Mapping[str, Any], error: msgspec.ValidationError, re: int | None
+) -> SignalingError:
+    if tag == "join" and not _fits(fields.get("room"), RoomName):
+        return SignalingError(
+            "bad-room",
+            "A room name has 1 to 64 letters (A-Z), digits, spaces or any of _ . - and no space at its ends.",
+            re,
+        )
+    if tag == "join" and not _fits(fields.get("name"), DisplayName):
+        return SignalingError("bad-name", "A name has 1 to 64 printable characters.", re)
+    return SignalingError("bad-message", f"The {tag} message is wrong: {error}.", re)
+
+
+def _check_mids(offer: Offer) -> None:
+    mids = [sent.mid for sent in offer.publish] + [slot.mid for slot in offer.receive]
+    if len(set(mids)) != len(mids):
+        raise SignalingError("bad-message", "A mid stands twice in publish and receive.", offer.id)

@@ -1,0 +1,1 @@
+"""Payload peeks, codec by codec."""
