@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0, 1 when something could not be measured, 130 after Ctrl-C (what was measured is still shown)."""
     settings = parse(sys.argv[1:] if arguments is None else arguments, sorted(os.sched_getaffinity(0)))
     os.sched_setaffinity(0, {settings.cores[1]})
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends servers, too
     progress = report.Progress(len(settings.servers) * len(settings.shapes) * settings.repeat)
     if settings.cores[0] == settings.cores[1]:
         progress.line("! one core only: server and client share it, latency and loss suffer")

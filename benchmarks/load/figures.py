@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.load.usage import Usage
 
+TICKED_ENOUGH = 0.1  # seconds of CPU: at 250 or 100 ticks a second, fewer say little
+
 
 @dataclass(slots=True)
 class Result:
@@ -31,7 +33,8 @@ class Result:
     latency_ms_p99: float | None = None
     latency_samples: int = 0
     unproven: int = 0  # sampled packets whose payload was not, byte for byte, what was sent
-    kib_per_subscriber: float | None = None
+    kib_per_subscriber: float | None = None  # growth of the server's resident memory, media flowing
+    kib_per_subscriber_idle: float | None = None  # the same before any media: without packet histories
     join_cpu_ms: float | None = None
     server_cores: float | None = None  # CPU seconds per second in the window
     client_cores: float | None = None
@@ -44,13 +47,15 @@ class Result:
     cpu_us_per_packet_max: float | None = None
 
 
-def per_packet(usage: Usage, packets: int) -> tuple[float, float, float]:
-    """(all, user, system) microseconds per packet; ticks only tell how the exact sum is split."""
+def per_packet(usage: Usage, packets: int) -> tuple[float, float | None, float | None]:
+    """(all, user, system) microseconds per packet. Ticks only tell how the exact sum is split, if there are many."""
     if packets == 0:
-        return math.inf, math.inf, math.inf
+        return math.inf, None, None
     each = usage.cpu / packets * 1e6
-    ticks = usage.user + usage.system
-    user = each * usage.user / ticks if ticks else each
+    ticked = usage.user + usage.system
+    if ticked < TICKED_ENOUGH:
+        return each, None, None
+    user = each * usage.user / ticked
     return each, user, each - user
 
 
@@ -80,8 +85,8 @@ def median_result(runs: Sequence[Result]) -> Result:
     assert runs, "no runs"
     merged = dataclasses.replace(runs[0], repeats=len(runs))
     for item in dataclasses.fields(Result):
-        values = [getattr(run, item.name) for run in runs]
-        if all(isinstance(value, float) for value in values):
+        values = [value for run in runs if isinstance(value := getattr(run, item.name), float)]
+        if values:
             setattr(merged, item.name, statistics.median(values))
     merged.unproven = sum(run.unproven for run in runs)
     merged.latency_samples = sum(run.latency_samples for run in runs)

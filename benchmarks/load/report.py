@@ -48,6 +48,7 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("p50 ms", lambda r: number(r.latency_ms_p50, 2)),
     ("p99 ms", lambda r: number(r.latency_ms_p99, 2)),
     ("KiB/sub", lambda r: number(r.kib_per_subscriber, 0)),
+    ("idle", lambda r: number(r.kib_per_subscriber_idle, 0)),
     ("join ms", lambda r: number(r.join_cpu_ms)),
     ("client %", lambda r: number(None if r.client_cores is None else 100 * r.client_cores, 0)),
     ("SRTP", lambda r: r.profile or "-"),

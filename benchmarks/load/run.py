@@ -48,7 +48,8 @@ class Filled:
     """The rooms are full; what that cost the server."""
 
     members: list[Member]
-    resident_before: int  # of the server, before any subscriber came
+    resident_before: int  # bytes of the server, before any subscriber came
+    resident: int  # and when all were there
     join_cpu: float  # seconds, for all members
 
 
@@ -88,6 +89,7 @@ def _streams(number: int, publishes: bool, options: Options) -> list[Stream]:
 
 async def _fill(server: Server, shape: Shape, options: Options, say: Say) -> Filled:
     members: list[Member] = []
+    consented = time.monotonic()
     before = subscribers_from = _usage(server)
     for room_number, room in enumerate(shape.rooms):
         inside: list[Member] = []
@@ -104,8 +106,13 @@ async def _fill(server: Server, shape: Shape, options: Options, say: Say) -> Fil
                     await server.watch(other, member)
             inside.append(member)
             members.append(member)
+            if time.monotonic() - consented > CONSENT_INTERVAL:
+                consented = time.monotonic()
+                for link in (link for member in members for link in member.links):
+                    link.consent()
     await asyncio.sleep(SETTLE)
-    return Filled(members, subscribers_from.resident, (_usage(server) - before).cpu)
+    after = _usage(server)
+    return Filled(members, subscribers_from.resident, after.resident, (after - before).cpu)
 
 
 def _plan(members: Sequence[Member], timing: Timing) -> tuple[list[Link], Plan]:
@@ -171,7 +178,7 @@ async def _flow(
     received = int(loop.packets.sum())
     latencies, unproven = _look(loop, links, filled.members, plan)
     each, user, system = figures.per_packet(spent, received)
-    subscribers = shape.members - (1 if shape.kind == "fanout" else 0)
+    kib = 1024 * (shape.members - (1 if shape.kind == "fanout" else 0))
     return Result(
         server=server.name,
         shape=shape.kind,
@@ -185,7 +192,8 @@ async def _flow(
         latency_ms_p99=figures.percentile(latencies, 99),
         latency_samples=len(latencies),
         unproven=unproven,
-        kib_per_subscriber=(resident - filled.resident_before) / 1024 / subscribers,
+        kib_per_subscriber=(resident - filled.resident_before) / kib,
+        kib_per_subscriber_idle=(filled.resident - filled.resident_before) / kib,
         join_cpu_ms=filled.join_cpu / shape.members * 1e3,
         server_cores=spent.cpu / seconds,
         client_cores=client / seconds,

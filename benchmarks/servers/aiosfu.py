@@ -26,6 +26,7 @@ from benchmarks.servers.adapter import Member, Process, ServerError, free_port
 
 START_TIMEOUT = 20.0
 ANSWER_TIMEOUT = 20.0
+ROOM_SIZE = 1000
 SOURCES = {"video": "camera", "audio": "microphone"}
 LOGS = Path(__file__).parent.parent / "out"
 
@@ -107,14 +108,17 @@ class Aiosfu:
 
     def command(self, port: int) -> list[str]:
         """How the daemon is started."""
-        serve = ["serve", "--host", "127.0.0.1", "--port", str(port), "--rtc-port", "0"]
-        return [sys.executable, "-m", "sfu.cli", *serve, *self._arguments]
+        addresses = ["--host", "127.0.0.1", "--port", str(port), "--rtc-host", "127.0.0.1", "--rtc-port", "0"]
+        rooms = ["--max-room-size", str(ROOM_SIZE)]
+        return [sys.executable, "-m", "sfu.cli", "serve", *addresses, *rooms, *self._arguments]
 
     async def start(self, core: int) -> None:
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         await self._process.start(self.command(port), core, self._environment)
-        self._session = aiohttp.ClientSession()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0)
+        )  # one WebSocket a member
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 while not await self._healthy(self._session):

@@ -13,7 +13,7 @@ from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 
 SERVERS: dict[str, Callable[[], Server]] = {
-    "aiosfu-python": lambda: Aiosfu("aiosfu-python", environment={"SFU_ENGINE": "python"}),
+    "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
 }
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 
