@@ -5,16 +5,16 @@ Knows: the HTTP application, its life from start to the last goodbye. Does not k
 """
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
-import os
 import signal
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,18 +109,12 @@ async def serve(
 ) -> int:
     """Run until SIGINT or SIGTERM; return the exit code. A second SIGINT exits at once."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, _stop_or_exit, stop, number)
-    try:
-        return await _serve_until(stop, config, media_factory or _start_media, web_folder)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    with _signals_set(stop):
+        try:
+            return await _serve_until(stop, config, media_factory or _start_media, web_folder)
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            return 1
 
 
 async def _serve_until(
@@ -178,10 +172,25 @@ async def _start_media(config: Config) -> Media:
     return await MediaService.start(config)
 
 
-def _stop_or_exit(stop: asyncio.Event, number: int) -> None:
-    if stop.is_set() and number == signal.SIGINT:
-        os._exit(130)  # 128 + SIGINT, what shells expect.
-    stop.set()
+@contextlib.contextmanager
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+    """Have SIGINT and SIGTERM set `stop`; after the first, SIGINT ends the process as it does by default."""
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+
+    def asked() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        signal.signal(signal.SIGINT, before)
 
 
 async def _within(seconds: float, closing: Awaitable[None], what: str) -> None:

@@ -61,6 +61,8 @@ class _MediaRoom:
     """The media side of a signaling room."""
 
     def __init__(self, name: str) -> None:
+        # Who knows a room's name may enter it, so statistics show this instead.
+        self.id = f"r_{secrets.token_urlsafe(6)}"
         self.room = Room(name)
         self.chat = ChatRoom()
         self.seats: dict[str, _Seat] = {}
@@ -229,7 +231,7 @@ class SfuBackend:
         return {
             "rooms": [
                 {
-                    "room": name,
+                    "room": room.id,
                     "chat_messages": room.chat.messages,
                     "participants": [
                         {
@@ -240,7 +242,7 @@ class SfuBackend:
                         for seat in room.seats.values()
                     ],
                 }
-                for name, room in self._rooms.items()
+                for room in self._rooms.values()
             ],
             "transport": self._hub.stats(),
         }

@@ -16,7 +16,7 @@ CODES: Mapping[ErrorCode, str] = MappingProxyType(
         "bad-json": "The message is not JSON text.",
         "bad-message": "A field is missing, or has a wrong type or length, or the frame is binary.",
         "unknown-type": "There is no message of this type.",
-        "too-large": "The message is longer than 262144 bytes. The server then closes the WebSocket.",
+        "too-large": "The message is longer than 1048576 bytes. The server then closes the WebSocket.",
         "not-joined": "The request needs a room, and the client is in none (yet).",
         "already-joined": "The client is in a room already, or on its way into one.",
         "bad-room": "The room name is not allowed.",

@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-MAX_MESSAGE_BYTES = 256 * 1024
-"""Largest message a client may send, in bytes of UTF-8: an offer of 200,000 characters and its lists."""
-MAX_SDP_CHARS = 200_000
-"""An offer with 100 video sections of Chromium is about 150,000 characters."""
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""Largest message a client may send, in bytes of UTF-8: the largest offer, escaped as JSON, and its lists."""
+MAX_SDP_CHARS = 900_000
+"""256 sections, half of them video, are about 850,000 characters from Chromium."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 """An opaque identifier made by the server: `p_...` a participant, `t_...` a publication."""

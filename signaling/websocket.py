@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT = 10.0
 """Seconds of silence before a ping; aiohttp waits half of that for the pong, so dead TCP is seen in 15 s."""
-MAX_FRAME_BYTES = 1 << 20
+MAX_FRAME_BYTES = 2 << 20
 """Above the protocol's own limit, so that a message somewhat too large still gets its error."""
 SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel may hold for a client that doesn't read; else it grows to megabytes."""

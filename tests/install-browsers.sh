@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs Chromium and Firefox ESR (and iproute2 for lossy links) from Debian's packages where that is allowed.
-# Never fails: tests that need what is missing are skipped with a reason.
+# Installs Chromium and Firefox ESR, and iproute2 and nftables for lossy links, from Debian's packages where that
+# is allowed. Never fails: tests that need what is missing are skipped with a reason.
 missing=""
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
-command -v firefox-esr >/dev/null 2>&1 || missing="$missing firefox-esr"
+command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
+command -v "${FIREFOX:-firefox-esr}" >/dev/null 2>&1 || missing="$missing firefox-esr"
 command -v tc >/dev/null 2>&1 || missing="$missing iproute2"
+command -v nft >/dev/null 2>&1 || missing="$missing nftables"
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "installing:$missing"

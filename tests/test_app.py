@@ -256,19 +256,6 @@ async def test_signals_say_bye(folder: Path, capsys: pytest.CaptureFixture[str],
     assert [reason for _, reason in media.backend.left] == ["shutdown"]
 
 
-async def test_a_second_ctrl_c_exits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes: list[int] = []
-    monkeypatch.setattr(os, "_exit", codes.append)
-    stop = asyncio.Event()
-    daemon._stop_or_exit(stop, signal.SIGINT)
-    assert stop.is_set()
-    assert codes == []
-    daemon._stop_or_exit(stop, signal.SIGTERM)
-    assert codes == []
-    daemon._stop_or_exit(stop, signal.SIGINT)
-    assert codes == [130]
-
-
 async def test_a_port_in_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -296,18 +283,23 @@ async def test_an_address_of_somebody_else(folder: Path, capsys: pytest.CaptureF
     assert "this machine does not have that address" in capsys.readouterr().err
 
 
+class Stuck(MemoryMedia):
+    """Media that will not close."""
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
 async def test_media_that_will_not_close(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stuck(MemoryMedia):
-        async def close(self) -> None:
-            await asyncio.Event().wait()
-
     monkeypatch.setattr(daemon, "MEDIA_PATIENCE", 0.05)
+    before = signal.getsignal(signal.SIGINT)
     serving = await start(Config(port=0), folder, Stuck())
     await printed_url(capsys, serving)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await asyncio.wait_for(serving, 3) == 0
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 async def test_self_signed_tls(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -335,38 +327,55 @@ SCRIPT = """
 import sys
 from functools import partial
 from pathlib import Path
-from sfu import cli
-from sfu.app import serve
-from tests.test_app import MemoryMedia
+from sfu import app, cli
+from tests import test_app
 
 async def factory(config):
-    return MemoryMedia()
+    return getattr(test_app, sys.argv[2])()
 
-arguments = ["serve", "--port", "0"]
-sys.exit(cli.main(arguments, {}, run=partial(serve, media_factory=factory, web_folder=Path(sys.argv[1]))))
+app.MEDIA_PATIENCE = 60
+run = partial(app.serve, media_factory=factory, web_folder=Path(sys.argv[1]))
+sys.exit(cli.main(["serve", "--port", "0"], {}, run=run))
 """
 
 
-async def test_the_process(folder: Path) -> None:
+@contextlib.asynccontextmanager
+async def process(folder: Path, media: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run the daemon as a process of its own; yields it and its URL."""
     root = Path(__file__).parents[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SCRIPT, str(folder)), cwd=root, stdout=-1, stderr=-1
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SCRIPT, str(folder), media), cwd=root, stdout=-1, stderr=-1
     )
     try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 20)
-        url = line.decode().split("open ")[1].split()[0]
+        assert started.stdout is not None
+        line = await asyncio.wait_for(started.stdout.readline(), 20)
+        yield started, line.decode().split("open ")[1].split()[0]
+        await asyncio.wait_for(started.wait(), 5)
+    finally:
+        if started.returncode is None:
+            started.kill()
+
+
+async def test_ctrl_c_ends_the_process_well(folder: Path) -> None:
+    async with process(folder, "MemoryMedia") as (started, url):
         async with ClientSession() as session, session.ws_connect(url + "ws") as ws:
             assert isinstance(await ask(ws, Join(room="blue", name="Ada")), Welcome)
-            process.send_signal(signal.SIGINT)
+            started.send_signal(signal.SIGINT)
             assert decode_server(await ws.receive_str(timeout=5)) == Bye(reason="shutdown")
-            _, log = await asyncio.wait_for(process.communicate(), 5)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode == 0
-    lines = log.decode()
+        assert started.stderr is not None
+        lines = (await started.stderr.read()).decode()
+    assert started.returncode == 0
     assert "[blue p_" in lines
     assert "Ada" not in lines
     assert "127.0.0.1" not in lines
     assert "Traceback" not in lines
+
+
+async def test_a_second_ctrl_c_ends_it_at_once(folder: Path) -> None:
+    async with process(folder, "Stuck") as (started, _):
+        started.send_signal(signal.SIGINT)
+        assert started.stderr is not None
+        while b"shutting down" not in await started.stderr.readline():
+            pass
+        started.send_signal(signal.SIGINT)
+    assert started.returncode == -signal.SIGINT

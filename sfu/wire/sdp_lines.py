@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-MAX_LENGTH: Final = 200_000
+MAX_LENGTH: Final = 900_000
 """Bytes of one description. Chromium writes about 5 kB for a video section, 1.5 kB for an audio section."""
 MAX_SECTIONS: Final = 256
 

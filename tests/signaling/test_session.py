@@ -159,7 +159,7 @@ def test_binary_frame() -> None:
 
 def test_too_large_ends() -> None:
     session = joined()
-    error, end = session.receive("x" * 300_000, 0.0)
+    error, end = session.receive("x" * 1_100_000, 0.0)
     assert code_of([error]) == "too-large"
     assert end == End(TOO_LARGE)
     assert session.receive(encode(Ping()), 0.0) == []

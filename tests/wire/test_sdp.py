@@ -248,8 +248,8 @@ def test_hashed_and_compared_by_value() -> None:
         (["a=x\ry"], "control characters"),
         (["s=\ud800"], "not text"),
         (["m=audio 0 x y"] * MAX_SECTIONS, "more than 256 sections"),
-        (["a=" + "x" * MAX_LENGTH], "longer than 200000 bytes"),
-        (["a=" + "é" * (MAX_LENGTH // 2)], "longer than 200000 bytes"),
+        (["a=" + "x" * MAX_LENGTH], "longer than 900000 bytes"),
+        (["a=" + "é" * (MAX_LENGTH // 2)], "longer than 900000 bytes"),
     ],
 )
 def test_what_is_wrong_is_said(lines: list[str], sentence: str | None) -> None:

@@ -55,12 +55,14 @@ export async function openDevices(wanted, ids) {
       problems: { ...(wanted.microphone && { microphone: impossible }), ...(wanted.camera && { camera: impossible }) },
     };
   }
-  const audio = wanted.microphone && { ...MICROPHONE, ...prefer(ids.microphone) };
-  const video = wanted.camera && { ...CAMERA, ...prefer(ids.camera) };
+  const audio = wanted.microphone && { ...MICROPHONE, ...exactly(ids.microphone) };
+  const video = wanted.camera && { ...CAMERA, ...exactly(ids.camera) };
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ audio, video });
     return { tracks: stream.getTracks(), problems: {} };
   } catch (error) {
+    const unplugged = error instanceof Error && error.name === 'OverconstrainedError' && (ids.microphone || ids.camera);
+    if (unplugged) return openDevices(wanted, { microphone: '', camera: '' });
     if (!(wanted.microphone && wanted.camera)) {
       const problem = describe(error, wanted.camera ? 'camera' : 'microphone');
       return { tracks: [], problems: wanted.camera ? { camera: problem } : { microphone: problem } };
@@ -76,9 +78,9 @@ export function openScreen() {
   return navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } }, audio: true });
 }
 
-/** A remembered device is preferred, not demanded: it may be unplugged today. @param {string} id */
-function prefer(id) {
-  return id ? { deviceId: { ideal: id } } : {};
+/** Exactly this one: a wish (`ideal`) may lose against another device's better picture size. @param {string} id */
+function exactly(id) {
+  return id ? { deviceId: { exact: id } } : {};
 }
 
 /**

@@ -21,7 +21,7 @@ export class LocalMedia extends Emitter {
   };
   /** @type {{microphone: Problem | null, camera: Problem | null, screen: Problem | null}} */
   problems = { microphone: null, camera: null, screen: null };
-  /** Devices being opened right now. @type {Set<Device>} */
+  /** Devices being opened right now. @type {Set<Source>} */
   opening = new Set();
   /** Preferred devices, '' = any. @type {Record<Device, string>} */
   chosen = { microphone: recall('microphone'), camera: recall('camera') };

@@ -50,10 +50,12 @@ export function drawEnd(session, again) {
   byId('room', HTMLElement).inert = !ended.hidden;
   if (ended.hidden) return;
   const left = session.state === 'left';
-  byId('ended-title', HTMLElement).textContent = left ? 'You left the room' : 'No connection to the room';
+  const advice = 'Check your network, then try again. If it goes on, the people who run this server can help.';
+  const lost = session.refused ? 'You cannot be in this room' : 'No connection to the room';
+  byId('ended-title', HTMLElement).textContent = left ? 'You left the room' : lost;
   byId('ended-text', HTMLElement).textContent = left
     ? 'Your camera and microphone are off.'
-    : `${session.reason} Check your network, then try again. If it goes on, the people who run this server can help.`;
+    : `${session.reason} ${session.refused ? '' : advice}`;
   const button = byId('again', HTMLButtonElement);
   button.textContent = left ? 'Come back in' : 'Try again';
   button.onclick = again;

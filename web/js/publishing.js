@@ -95,12 +95,13 @@ export class Publishing {
 
   /** @returns {Map<OwnSource, RTCRtpTransceiver>} what is being sent */
   transceivers() {
-    return new Map([...this.#senders].map(([source, { transceiver }]) => [source, transceiver]));
+    const published = [...this.#senders].filter(([, sender]) => sender.published);
+    return new Map(published.map(([source, { transceiver }]) => [source, transceiver]));
   }
 
-  /** @param {OwnSource} source */
+  /** A device that is just being opened or exchanged counts as on. @param {OwnSource} source */
   #muted(source) {
-    return !this.#local.live(source);
+    return !this.#local.live(source) && !this.#local.opening.has(source);
   }
 
   /** @param {OwnSource} source @param {MediaStreamTrack} track @returns {Sender} */

@@ -40,6 +40,8 @@ export class Session extends Emitter {
   state = 'joining';
   /** Why it is reconnecting or has failed: a sentence. */
   reason = '';
+  /** It failed because the server refuses, not because it cannot be reached. */
+  refused = false;
   /** Own participant id, '' before the first welcome. */
   me = '';
   roster = new Roster();
@@ -90,6 +92,7 @@ export class Session extends Emitter {
       const hopeless = error instanceof SignalingError && FATAL.has(error.code);
       if (hopeless || this.#mediaFailures >= MEDIA_FAILURES || performance.now() - since > patience) {
         this.#over = true;
+        this.refused = hopeless;
         this.#enter('failed', error.message);
         break;
       }
@@ -154,6 +157,7 @@ export class Session extends Emitter {
     } finally {
       link?.close();
       connection?.close();
+      this.connection = null;
     }
   }
 
@@ -208,6 +212,7 @@ export class Session extends Emitter {
     if (reason === 'replaced') {
       // Somebody came back with our secret: this page is the old one, and must not take the place again.
       this.#over = true;
+      this.refused = true;
       this.#enter('failed', 'You are in this room from another page now.');
       this.#secret = '';
     }

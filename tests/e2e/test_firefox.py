@@ -1,0 +1,24 @@
+"""Firefox and Chromium in one room: both see and hear each other."""
+
+import asyncio
+
+import pytest
+
+from tests.e2e import firefox
+from tests.e2e.firefox import Firefox
+from tests.e2e.room import INIT_SCRIPT, Person, room
+
+
+@pytest.mark.browser
+async def test_firefox_and_chromium_see_and_hear_each_other() -> None:
+    if reason := firefox.missing():
+        pytest.skip(reason)
+    async with Firefox(init_script=INIT_SCRIPT) as browser, room("Ada") as blue:
+        (ada,) = blue.people
+        await browser.goto(blue.daemon.room_url(blue.name, "Bob"))
+        bob = Person(browser, "Bob")
+        await bob.joined()
+        await asyncio.gather(ada.sees(1), bob.sees(1))
+        await asyncio.gather(ada.hears(1), bob.hears(1))
+        await browser.goto("about:blank")
+        await ada.alone()

@@ -1,0 +1,166 @@
+"""Pages in a room on this machine: they see and hear each other, leave, mute, share, reload, chat."""
+
+import asyncio
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chromium import Chromium, Tab
+from tests.e2e.daemon import Daemon
+from tests.e2e.room import INIT_SCRIPT, Person, room
+from tests.e2e.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+OUT = Path(__file__).parents[1] / "out"
+TILE = "document.querySelector('[data-testid=tile][data-participant=\"' + id + '\"]')"
+
+
+async def test_three_pages_see_and_hear_each_other_and_grids_close_up() -> None:
+    async with room("Ada", "Bob", "Cleo") as blue:
+        ada, bob, cleo = blue.people
+        await asyncio.gather(*(person.hears(2) for person in blue.people))
+        assert await ada.page.evaluate("document.querySelectorAll('[data-testid=tile]').length") == 3
+        assert isinstance(ada.page, Tab)
+        OUT.mkdir(exist_ok=True)
+        await ada.page.page.screenshot(path=OUT / "three.png")
+        small = await _tile_area(ada, await bob.id())
+
+        await cleo.click("leave")
+        blue.leaves(cleo)
+        await asyncio.gather(ada.shows(1), bob.shows(1))
+        await blue.all_see_each_other()
+        assert await ada.page.evaluate("document.querySelectorAll('[data-testid=tile]').length") == 2
+        assert await _tile_area(ada, await bob.id()) > small
+
+        tab = blue.leaves(bob)
+        await tab.close()  # without a word
+        await ada.alone(5.0)
+
+
+async def _tile_area(viewer: Person, participant: str) -> float:
+    """Square pixels of the tile, once it has stopped moving."""
+    box = f"(id) => {{ const box = {TILE}.getBoundingClientRect(); return box.width * box.height; }}"
+    areas: list[float] = [-1.0]
+
+    async def steady() -> bool:
+        areas.append(float(await viewer.page.evaluate(box, participant)))
+        return areas[-1] == areas[-2]
+
+    await wait_until(steady, 5.0, "a tile at rest")
+    return areas[-1]
+
+
+async def test_mute_is_seen_and_unmute_is_heard() -> None:
+    async with room("Ada", "Bob") as blue:
+        ada, bob = blue.people
+        await bob.hears(1)
+        await ada.click("mute")
+        muted = "(id) => window.aiosfu.tiles.some((tile) => tile.participant === id && tile.muted)"
+        await bob.page.wait_for(muted, argument=await ada.id())
+        await bob.sees(1, sound=False)
+        await ada.click("mute")
+        await bob.page.wait_for("window.aiosfu.tiles.every((tile) => !tile.muted)")
+        await bob.sees(1)
+
+
+async def test_camera_is_switched_for_screen_and_back() -> None:
+    async with room("Ada", "Bob") as blue:
+        ada, bob = blue.people
+        id = await ada.id()
+        await ada.click("screen")
+        await bob.sees_of(id, "screen")
+        await ada.click("camera")
+        await wait_until(
+            lambda: _has_picture(bob, id, "camera", False), 5.0, "Ada's camera to be off at Bob's"
+        )
+        await bob.sees_of(id, "screen")
+        await ada.click("screen")
+        await bob.shows(1)
+        await ada.click("camera")
+        await bob.sees(1)
+        await ada.sees(1)
+
+
+async def _has_picture(viewer: Person, participant: str, source: str, expected: bool) -> bool:
+    seen = [seen for seen in await viewer.look() if (seen.participant, seen.source) == (participant, source)]
+    return len(seen) == 1 and seen[0].picture is expected
+
+
+async def test_reload_comes_back_and_leaves_no_ghost() -> None:
+    async with room("Ada", "Bob") as blue:
+        ada, bob = blue.people
+        assert isinstance(ada.page, Tab)
+        before = await ada.id()
+        await ada.page.page.reload(wait_until="domcontentloaded")
+        await ada.joined()
+        await asyncio.gather(ada.sees(1), bob.sees(1))
+        assert [seen.participant for seen in await bob.look()] == [await ada.id()]
+        assert await ada.id() != before
+
+
+async def test_chat_reaches_everybody_once_as_text() -> None:
+    async with room("Ada", "Bob", "Cleo") as blue:
+        ada, *others = blue.people
+        await ada.click("chat-toggle")
+        await ada.page.evaluate(
+            "(text) => { document.querySelector('[data-testid=chat-input]').value = text; }",
+            "hello <b>all</b>",
+        )
+        await ada.click("chat-send")
+        lines = "[...document.querySelectorAll('[data-testid=chat-line] p')].map((line) => line.textContent)"
+        for person in (ada, *others):
+            await person.page.wait_for(f"{lines}.length")
+            assert await person.page.evaluate(lines) == ["hello <b>all</b>"]
+
+
+async def test_prejoin_form_and_statistics_panel() -> None:
+    async with Daemon() as daemon, Chromium(init_script=INIT_SCRIPT) as browser:
+        tab = await browser.open(daemon.url, "Ada")
+        ada = Person(tab, "Ada")
+        await tab.page.get_by_test_id("room").fill("green")
+        await tab.page.get_by_test_id("name").fill("Ada")
+        await tab.page.get_by_test_id("join").click()
+        await ada.joined()
+        bob = Person(await browser.open(daemon.room_url("green", "Bob"), "Bob"), "Bob")
+        await bob.joined()
+        await asyncio.gather(ada.sees(1), bob.sees(1))
+        await ada.click("stats-toggle")
+        panel = "document.querySelector('[data-testid=stats-panel]')"
+        await tab.wait_for(f"{panel}.checkVisibility() && /VP8|VP9|AV1|H264/.test({panel}.innerText)")
+        assert tab.errors == []
+        assert daemon.complaints() == []
+
+
+async def test_late_joiner_sees_a_first_frame_soon() -> None:
+    """From opening the WebSocket to the first frame of anybody; ten joiners one after the other."""
+    async with room("Ada", "Bob", fps=20) as blue:
+        from_join: list[float] = []
+        from_offer: list[float] = []
+        for number in range(10):
+            late = await blue.join(f"Late {number}")
+            await late.page.wait_for("window.moments.frame", 5.0)
+            moments = await late.page.evaluate("window.moments")
+            from_join.append(moments["frame"] - moments["WebSocket"])
+            from_offer.append(moments["frame"] - moments["RTCPeerConnection"])
+            await blue.leaves(late).close()
+            await asyncio.gather(*(person.shows(1) for person in blue.people))
+        result = {
+            "median_ms": round(statistics.median(from_join)),
+            "median_from_peer_connection_ms": round(statistics.median(from_offer)),
+            "each_ms": [round(value) for value in from_join],
+        }
+        OUT.mkdir(exist_ok=True)
+        (OUT / "first_frame.json").write_text(json.dumps(result, indent=2) + "\n")
+        print("time to first frame:", result)
+        assert max(from_join) < 5000
+
+
+async def test_ctrl_c_ends_a_full_room_in_time() -> None:
+    async with room("Ada", "Bob") as blue:
+        took = await blue.daemon.stop()
+        print(f"daemon with two people ended {took:.2f} s after SIGINT")
+        for person in blue.people:
+            await person.page.wait_for("document.body.dataset.state === 'reconnecting'")
+            person.page.errors.clear()  # the failed attempts to come back
