@@ -26,7 +26,8 @@ from sfu.rooms.participant import Participant
 from sfu.transport.connection import Connection
 from signaling import messages as m
 from signaling.lobby import Member
-from tests.integration.client import COLOURS, Client, Clients, FlatVideo, until
+from tests.integration.client import Client, Clients, until
+from tests.integration.media import COLOURS, FlatVideo
 from tests.integration.network import cut, dtls_of
 from tests.integration.server import Daemon, room
 

@@ -7,7 +7,8 @@ import pytest
 
 from sfu.transport import hub, ice
 from signaling import messages as m
-from tests.integration.client import RED, Clients, FlatVideo, until, video
+from tests.integration.client import Clients, until, video
+from tests.integration.media import RED, FlatVideo
 from tests.integration.network import (
     binding_request,
     cut,

@@ -19,7 +19,8 @@ from aiohttp import WSMsgType
 from aiortc import MediaStreamTrack
 
 from signaling import messages as m
-from tests.integration.client import RED, Client, Clients, FlatVideo, SignalingRefused, Slot, until
+from tests.integration.client import Client, Clients, SignalingRefused, until
+from tests.integration.media import RED, FlatVideo, Slot
 from tests.integration.network import send_protected, send_raw, stranger
 from tests.integration.server import Daemon, room
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.integration.client import RED, Clients, FlatVideo, until
+from tests.integration.client import Clients, until
+from tests.integration.media import RED, FlatVideo
 from tests.integration.network import Loss
 from tests.integration.server import Daemon
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from sfu.media.relay import RelayParticipant
-from tests.integration.client import RED, FlatVideo, until, video
+from tests.integration.client import until, video
+from tests.integration.media import RED, FlatVideo
 from tests.integration.server import room
 
 

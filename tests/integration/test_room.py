@@ -6,19 +6,8 @@ import time
 import pytest
 
 from signaling import messages as m
-from tests.integration.client import (
-    BLUE,
-    COLOURS,
-    GREEN,
-    RED,
-    Client,
-    Clients,
-    FlatVideo,
-    SignalingRefused,
-    all_of,
-    until,
-    video,
-)
+from tests.integration.client import Client, Clients, SignalingRefused, all_of, until, video
+from tests.integration.media import BLUE, COLOURS, GREEN, RED, FlatVideo
 from tests.integration.server import Daemon, room
 
 
