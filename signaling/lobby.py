@@ -16,6 +16,7 @@ from signaling.backend import Backend
 from signaling.counters import Counters
 from signaling.errors import SignalingError
 from signaling.messages import (
+    Announce,
     Join,
     Joined,
     Left,
@@ -29,6 +30,7 @@ from signaling.messages import (
     Publication,
     Published,
     ServerMessage,
+    Signal,
     Slot,
     Unpublished,
     Welcome,
@@ -133,7 +135,9 @@ class Lobby:
             participant=participant,
             session=secret,
             room=request.room,
-            topology=self._backend.topology,
+            topology="sfu",
+            path="sfu",
+            role="member",
             participants=tuple(other.describe() for other in room.values()),
         )
         self._members[participant] = room[participant] = member
@@ -143,7 +147,7 @@ class Lobby:
         self.tell_others(member, Joined(participant=member.describe()))
         return member
 
-    async def perform(self, member: Member, request: Offer | Point | Mute) -> None:
+    async def perform(self, member: Member, request: Offer | Point | Mute | Announce | Signal) -> None:
         """Do what a member asks and queue its answer; raises SignalingError or what the backend raises."""
         if not self.holds(member):
             raise SignalingError("not-joined", "You are no longer in the room.")
@@ -157,6 +161,8 @@ class Lobby:
             case Mute():
                 self._backend.mute(member.id, request.publication, request.muted)
                 reply = Ok(re=request.id)
+            case Announce() | Signal():
+                raise SignalingError("not-allowed", "In this room media goes through the server.")
         member.outbox.put(encode(reply))
 
     async def leave(self, member: Member, reason: LeftReason) -> None:

@@ -13,6 +13,7 @@ from signaling.bucket import TokenBucket
 from signaling.decode import decode
 from signaling.errors import SignalingError, to_message
 from signaling.messages import (
+    Announce,
     ClientMessage,
     ErrorCode,
     Join,
@@ -23,6 +24,7 @@ from signaling.messages import (
     Point,
     Pong,
     ServerMessage,
+    Signal,
 )
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE, Ending
 
@@ -34,7 +36,7 @@ MAX_PENDING = 32
 JOIN_TIMEOUT = 30.0
 """Seconds a client may hold a connection without being in a room."""
 
-Work = Join | Offer | Point | Mute
+Work = Join | Offer | Point | Mute | Announce | Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: "not-joined",
             Point: "not-joined",
             Mute: "not-joined",
+            Announce: "not-joined",
+            Signal: "not-joined",
             Ping: State.NEW,
             Leave: State.ENDED,
         },
@@ -92,6 +96,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: "not-joined",
             Point: "not-joined",
             Mute: "not-joined",
+            Announce: "not-joined",
+            Signal: "not-joined",
             Ping: State.JOINING,
             Leave: State.ENDED,
         },
@@ -100,6 +106,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: State.JOINED,
             Point: State.JOINED,
             Mute: State.JOINED,
+            Announce: State.JOINED,
+            Signal: State.JOINED,
             Ping: State.JOINED,
             Leave: State.ENDED,
         },

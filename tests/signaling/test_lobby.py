@@ -71,7 +71,14 @@ async def test_presence() -> None:
     ada = room.join("Ada")
     (welcome,) = await inbox(ada)
     assert welcome == Welcome(
-        re=1, participant=ada.id, session=ada.secret, room="blue", topology="sfu", participants=()
+        re=1,
+        participant=ada.id,
+        session=ada.secret,
+        room="blue",
+        topology="sfu",
+        path="sfu",
+        role="member",
+        participants=(),
     )
     await room.publish(ada, "0")
     bob = room.join("Bob")

@@ -26,7 +26,7 @@ SPEC = (Path(signaling.__file__).parent / "PROTOCOL.md").read_text()
 BLOCKS = re.findall(r"^```json ?([a-z-]*)\n(.*?)^```$", SPEC, re.MULTILINE | re.DOTALL)
 CLIENT_PART = SPEC.index("## Client to server")
 SERVER_PART = SPEC.index("## Server to client")
-CHAT_PART = SPEC.index("## Chat")
+CHAT_PART = SPEC.index("\n## Mesh")
 
 
 def examples(start: int, end: int) -> list[str]:

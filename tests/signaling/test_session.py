@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from signaling.errors import SignalingError, to_message
 from signaling.messages import (
+    Announce,
     ErrorCode,
     Join,
     Leave,
@@ -16,6 +17,7 @@ from signaling.messages import (
     Ping,
     Point,
     Pong,
+    Signal,
     encode,
 )
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE
@@ -89,7 +91,7 @@ def test_join_may_be_tried_again_after_it_failed() -> None:
 
 
 def test_the_table_is_complete() -> None:
-    messages = {Join, Offer, Point, Mute, Leave, Ping}
+    messages = {Join, Offer, Point, Mute, Announce, Signal, Leave, Ping}
     assert {state: set(moves) for state, moves in MOVES.items()} == {
         state: messages for state in State if state is not State.ENDED
     }
