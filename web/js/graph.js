@@ -11,8 +11,8 @@ import { initials } from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 400;
-const HEIGHT = 360;
-const RADIUS = 136;
+const RADIUS = { x: 156, y: 124 };
+const MARGIN = 48; // above and below: a node and its name
 const NODE = 22;
 const MANY = 5; // with more participants only one's own lines are labelled
 
@@ -21,11 +21,12 @@ export function drawGraph(svg, nodes, edges) {
   const around = nodes.filter(({ server }) => !server);
   /** @type {Map<string, {x: number, y: number}>} */
   const places = new Map();
-  const middle = { x: WIDTH / 2, y: HEIGHT / 2 };
+  const middle = { x: WIDTH / 2, y: 0 };
+  const first = around.length === 2 ? Math.PI : Math.PI / 2; // oneself at the left of two, else at the bottom
   around.forEach(({ id }, index) => {
-    const angle = (2 * Math.PI * index) / around.length + Math.PI / 2; // oneself at the bottom
-    const radius = around.length === 1 && nodes.length === 1 ? 0 : RADIUS;
-    places.set(id, { x: middle.x + radius * Math.cos(angle), y: middle.y + radius * Math.sin(angle) });
+    const angle = (2 * Math.PI * index) / around.length + first;
+    const reach = nodes.length === 1 ? 0 : 1;
+    places.set(id, { x: middle.x + reach * RADIUS.x * Math.cos(angle), y: middle.y + reach * RADIUS.y * Math.sin(angle) });
   });
   for (const { id, server } of nodes) if (server) places.set(id, middle);
   /** @type {SVGElement[]} */
@@ -53,7 +54,9 @@ export function drawGraph(svg, nodes, edges) {
     labels.push(...rateLabel(start, end, edge.out), ...rateLabel(end, start, edge.back));
   }
   const drawn = nodes.map((node) => nodeOf(node, places.get(node.id) ?? middle));
-  svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
+  const heights = [...places.values()].map(({ y }) => y);
+  const top = Math.min(...heights) - MARGIN;
+  svg.setAttribute('viewBox', `0 ${top} ${WIDTH} ${Math.max(...heights) + MARGIN - top}`);
   svg.replaceChildren(...lines, ...drawn, ...labels);
 }
 
@@ -61,7 +64,7 @@ export function drawGraph(svg, nodes, edges) {
 function rateLabel(from, to, bps) {
   if (bps === null) return [];
   const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  const along = Math.min(0.4, (NODE + 26) / length);
+  const along = Math.min(0.34, (NODE + 42) / length); // clear of the other lines of its node
   const x = from.x + (to.x - from.x) * along;
   const y = from.y + (to.y - from.y) * along;
   const text = short(bps);
@@ -90,7 +93,8 @@ function nodeOf({ id, name, own, server }, { x, y }) {
   const label = server ? 'SFU' : initials(name);
   const words = own ? 'You' : name.length > 14 ? `${name.slice(0, 13)}…` : name;
   group.append(shape, element('text', { y: 5, 'text-anchor': 'middle', class: 'node-initials' }, label));
-  if (!server) group.append(element('text', { y: NODE + 15, 'text-anchor': 'middle', class: 'node-name' }, words));
+  const below = y > -RADIUS.y / 4;
+  if (!server) group.append(element('text', { y: below ? NODE + 16 : -NODE - 8, 'text-anchor': 'middle', class: 'node-name' }, words));
   return group;
 }
 

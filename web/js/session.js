@@ -3,6 +3,7 @@
 
 import { Backoff } from './backoff.js';
 import { Emitter } from './emitter.js';
+import { LocalMedia } from './local.js';
 import { Media } from './media.js';
 import { Roster } from './roster.js';
 import { LinkLost, SignalingError } from './signaling.js';
@@ -13,7 +14,6 @@ import { LinkLost, SignalingError } from './signaling.js';
 /** @typedef {import('./types.js').LeaveReason} LeaveReason */
 /** @typedef {import('./signaling.js').Link} Link */
 /** @typedef {import('./signaling.js').OpenLink} OpenLink */
-/** @typedef {import('./local.js').LocalMedia} LocalMedia */
 /** @typedef {'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} SessionState */
 
 /**
@@ -202,7 +202,8 @@ export class Session extends Emitter {
 
   /** @param {Link} link @param {() => void} joined @param {import('./types.js').MediaPath} path */
   #connect(link, joined, path) {
-    const media = new Media({ link, local: this.#local, roster: this.roster, path });
+    const local = this.role === 'viewer' ? new LocalMedia() : this.#local; // viewers send nothing
+    const media = new Media({ link, local, roster: this.roster, path });
     media.on('up', joined);
     media.on('chat-open', () => this.#flush());
     media.on('chat', (message) => this.#chat(message));

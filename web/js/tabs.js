@@ -82,7 +82,7 @@ class TabsLink {
     const others = [...this.#others.values()].map(({ presence }) => presence);
     const later = others.filter((one) => !this.#isEarlier(one));
     // Who came after us is told of once whoever asked has taken the welcome in.
-    queueMicrotask(() => setTimeout(() => later.forEach((one) => this.#joined(one)), 0));
+    setTimeout(() => later.forEach((one) => this.#joined(one)), 0);
     return {
       type: 'welcome',
       ...{ participant: this.#own.id, session: '', room, topology: 'mesh', path: 'mesh', role: 'member' },
