@@ -19,6 +19,8 @@ import { Upload } from './upload.js';
  */
 
 const NAME_MAX = 200;
+/** Errors about somebody who has just left, or something that has just ended. */
+const EXPECTED = new Set(['unknown-participant', 'not-allowed']);
 
 /** @extends {Emitter<{share: Share, download: Download, change: void, refused: string}>} */
 export class Files extends Emitter {
@@ -39,8 +41,8 @@ export class Files extends Emitter {
   /** Offers a file. @param {File} file @param {string | null} to @returns {Share | null} null while there is no way to tell anybody */
   share(file, to) {
     const share = { id: newFileId(), file, to, ended: false, uploads: new Map() };
-    const mime = file.type || 'application/octet-stream';
-    const told = this.#tell({ type: 'file', file: share.id, name: file.name, size: file.size, mime }, to);
+    const mime = /^[\x20-\x7e]{1,127}$/.test(file.type) ? file.type : 'application/octet-stream';
+    const told = this.#tell({ type: 'file', file: share.id, name: cleanName(file.name), size: file.size, mime }, to);
     if (!told) return null;
     this.shares.set(share.id, share);
     this.emit('share', share);
@@ -65,7 +67,7 @@ export class Files extends Emitter {
     const message = JSON.parse(text);
     const from = connection || message.from; // the connection, or the server, tells who it is from
     if (message.type === 'error') {
-      this.emit('refused', String(message.message));
+      if (!EXPECTED.has(message.code)) this.emit('refused', String(message.message));
       return;
     }
     if (!isFileId(message.file) || typeof from !== 'string') return;

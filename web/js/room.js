@@ -138,8 +138,8 @@ export class RoomView {
     document.body.dataset.path = session.media?.path ?? '';
     if (session.state === 'left') return;
     const others = this.#tileModels().map((model) => entryOf(session, model));
-    const viewers = [...session.roster.participants.values()].some(({ role }) => role === 'viewer');
-    this.#grid.update([...ownEntries(session, this.#local), ...others], others.length === 0 && !viewers);
+    const watched = session.role === 'publisher' && session.roster.participants.size > 0;
+    this.#grid.update([...ownEntries(session, this.#local), ...others], others.length === 0 && !watched);
     this.#applySpeaker();
     this.#chat.people(session.roster.participants);
     drawPeople(session, this.#local);
@@ -236,8 +236,8 @@ export class RoomView {
       return make(
         'div',
         { class: 'invite', 'data-testid': 'invite' },
-        make('h2', {}, 'The broadcast has not begun'),
-        make('p', {}, 'Stay here: it is shown as soon as it does.'),
+        make('h2', {}, 'Nothing is broadcast now'),
+        make('p', {}, 'Stay here: it is shown as soon as it begins.'),
       );
     }
     const button = make('button', { class: 'primary', type: 'button', 'data-testid': 'invite-copy' }, 'Copy link');

@@ -85,7 +85,7 @@ async function measure(pair, kind, mimeType, took) {
   const words = [`${Math.round(bps / 1000)} kbit/s`];
   if (kind === 'video') words.push(`${frames.toFixed(0)} frames/s`, `${now.inbound.frameWidth}×${now.inbound.frameHeight}`);
   if (kind === 'video' && sent.outbound?.encoderImplementation) words.push(sent.outbound.encoderImplementation);
-  if (sent.rtt !== null) words.push(`round trip ${(sent.rtt * 1000).toFixed(1)} ms`);
+  if (sent.rtt !== null) words.push(`round trip ${sent.rtt < 0.001 ? 'below 1' : Math.round(sent.rtt * 1000)} ms`);
   words.push(`connected in ${Math.round(took)} ms`);
   return { verdict: 'pass', text: words.join(' · ') };
 }

@@ -47,10 +47,9 @@ export class Upload {
     for (let start = 0; start < this.#file.size; start += BLOCK) {
       const block = new Uint8Array(await this.#file.slice(start, start + BLOCK).arrayBuffer());
       hash.update(block);
-      for (let at = 0; at < block.length; at += PIECE) {
+      for (let at = Math.max(0, from - start); at < block.length; at += PIECE) {
         const offset = start + at;
         const data = block.subarray(at, at + PIECE);
-        if (offset + data.length <= from) continue;
         while (this.#run === run && offset + data.length - this.received > WINDOW) await this.#moved();
         if (this.#run === run) await drained(channel);
         if (this.#run !== run || channel.readyState !== 'open') return; // it will ask again
