@@ -202,6 +202,7 @@ export class Call extends Emitter {
     channel.binaryType = 'arraybuffer';
     this.#channels.set(label, channel);
     channel.onmessage = ({ data }) => this.emit('data', { label, data });
+    channel.onclose = () => this.#fail('The other ended the connection.'); // known long before silence tells
     if (channel.readyState === 'open') this.emit('open', label);
     else channel.onopen = () => this.emit('open', label);
   }

@@ -26,6 +26,7 @@ import { trackKey } from './path.js';
 
 const ALL_UP_MS = 8000; // who is not connected by then is not waited for
 const CALLED_LATE_MS = 4000; // the other should have called by now
+const CALLED_AGAIN_LATE_MS = 2000; // the same, after a connection has ended
 const WAITING_MAX = 50;
 
 /**
@@ -216,7 +217,7 @@ export class Mesh extends Emitter {
    */
   async #callLater(peer, before) {
     if (before && !peer.earlier) await peer.backoff.wait();
-    else await new Promise((resolve) => setTimeout(resolve, CALLED_LATE_MS));
+    else await new Promise((resolve) => setTimeout(resolve, before ? CALLED_AGAIN_LATE_MS : CALLED_LATE_MS));
     if (this.#closed || this.retiring || peer.call || this.#peers.get(peer.id) !== peer) return;
     this.#open(peer, true, newCallId());
   }

@@ -7,6 +7,7 @@ import { setTrack, trackOf } from './picture.js';
 const LOOK_EVERY_MS = 40;
 const MOVES = 3; // looks at which something new had been played
 const PATIENCE_MS = 4000;
+const OVERLAP_MS = 60; // both are heard: the new one takes a moment to reach the loudspeaker
 
 export class Sound {
   element = make('audio', { autoplay: true });
@@ -74,8 +75,10 @@ export class Sound {
       const old = this.element;
       this.element = next;
       next.muted = false;
-      old.remove();
-      setTrack(old, null);
+      setTimeout(() => {
+        old.remove();
+        setTrack(old, null);
+      }, OVERLAP_MS);
       this.listen();
       this.#handlers.changed();
     }, LOOK_EVERY_MS);
