@@ -58,7 +58,7 @@ export class Chat {
   }
 
   clear() {
-    this.#log.replaceChildren(make('p', { class: 'empty' }, 'No messages yet. What is written here goes to everyone in the room and is kept nowhere.'));
+    this.#log.replaceChildren(make('p', { class: 'empty' }, 'No messages yet. What is written here goes to those who are here now, and is kept nowhere.'));
     this.#lastAuthor = '';
     this.#count(0);
   }

@@ -168,6 +168,7 @@ export class Media extends Emitter {
     this.#way(path);
     if (this.#mesh) this.#mesh.retiring = path !== 'mesh';
     this.show();
+    this.update(); // a way that was to end and is wanted again
     this.#endIn(MOVE_MS);
     this.emit('path', path);
   }

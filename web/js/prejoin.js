@@ -39,6 +39,7 @@ export function showPrejoin({ room, name, local, topology, role, betweenTabs, jo
   topologySelect.value = topology;
   byId('room-field', HTMLElement).hidden = room !== '';
   byId('topology-field', HTMLElement).hidden = room !== '' || betweenTabs;
+  byId('other-pages', HTMLElement).hidden = room !== '' || betweenTabs;
   const draw = () => {
     const chosen = /** @type {Topology} */ (topologySelect.value);
     const words = wordsFor(room, chosen, role, betweenTabs);
