@@ -3,6 +3,7 @@
 Knows what an offer means for a room. Gets decrypted packets and `now`; knows no socket, no task and no signaling.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -89,7 +90,8 @@ class Participant:
         fresh: list[Publication] = []
         for mid, entry in sending.items():
             publication = self.publications.get(mid)
-            if publication is None or publication.source != publish[mid].source:
+            what = (entry.section.kind, publish[mid].source)
+            if publication is None or (publication.kind, publication.source) != what:
                 if publication is not None:
                     self._unpublish(mid)
                 publication = self._new_publication(mid, publish[mid], entry)
@@ -136,22 +138,22 @@ class Participant:
             for mid in receive
             if mid in accepted and accepted[mid].section.client_receives and accepted[mid].codecs
         }
-        for mid in [mid for mid in self.slots if mid not in receiving]:
-            slot = self.slots.pop(mid)
-            del self._slots_by_ssrc[slot.ssrc]
-            slot.close()
+        for mid, slot in list(self.slots.items()):
+            if mid not in receiving or receiving[mid].section.kind != slot.kind:
+                del self.slots[mid], self._slots_by_ssrc[slot.ssrc]
+                slot.close()
         for mid, entry in receiving.items():
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
-                stream = receive[mid].sync or f"slot-{mid}"
+                stream = _stream(receive[mid].sync) or f"slot-{mid}"
                 slot = Slot(mid, entry.section.kind, profile, self._outlet, stream, self._slot_changed)
                 self.slots[mid] = slot
                 self._slots_by_ssrc[slot.ssrc] = slot
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                slot.stream = receive[mid].sync or slot.stream
+                slot.stream = _stream(receive[mid].sync) or slot.stream
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
@@ -288,6 +290,11 @@ class Participant:
             "receiver_estimate_bps": self._ingress.estimate_bps,
             "drops": drop_stats(self._ingress.drops),
         }
+
+
+def _stream(sync: str | None) -> str:
+    """The client's word as the name of a stream: in SDP and RTCP it is one short ASCII word."""
+    return re.sub(r"[^0-9A-Za-z._-]", "_", sync or "")[:64]
 
 
 def _check_kind(mid: str, kind: str, publication: Publication) -> None:

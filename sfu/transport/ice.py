@@ -101,11 +101,11 @@ class IceLite:
 
     @property
     def ufrags(self) -> list[str]:
-        """The local ufrags that checks may name: the current one, and the one before until it is replaced."""
+        """The local ufrags that checks may name: the current one, and the one before it."""
         return list(self._passwords)
 
     def restart(self) -> None:
-        """New credentials (RFC 8445 9); the ones before stay good until the client uses the new ones."""
+        """New credentials (RFC 8445 9); the ones before stay good until the next restart."""
         self._passwords = {self.ufrag: self.password} if self.ufrag else {}
         self.ufrag = _ice_chars(UFRAG_BYTES)
         self.password = _ice_chars(PASSWORD_BYTES)

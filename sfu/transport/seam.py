@@ -148,6 +148,12 @@ class _IceTransport:
             return False
         return True
 
+    def end(self) -> None:
+        """Whoever waits for a datagram is told that none will come."""
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
     async def _recv(self) -> bytes:
         data = await self._queue.get()
         if data is None:
@@ -176,6 +182,7 @@ class Dtls:
         self.transport._srtp_profiles = first + rest
         self.transport._set_role("server")
         self._on_close = on_close
+        self._stopped = False
         self.transport.on("statechange", self._changed)
 
     def _changed(self) -> None:
@@ -203,9 +210,13 @@ class Dtls:
         return connection.get_selected_srtp_profile().decode() if connection else ""
 
     async def stop(self) -> None:
-        """Send close_notify and stop the transport's task."""
+        """Send close_notify and stop the transport's task; a handshake that still waits fails. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.transport.remove_listener("statechange", self._changed)
         await self.transport.stop()
+        self._ice.end()
 
 
 def rtp_receiver(kind: str, transport: RTCDtlsTransport, track_id: str, rtcp_ssrc: int) -> RTCRtpReceiver:
