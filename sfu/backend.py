@@ -4,10 +4,13 @@ Knows both sides, signaling and media, and holds what belongs together: a partic
 media room, and its chat channel.
 """
 
+import functools
 import logging
 import secrets
 import time
 from collections.abc import Callable
+
+from aiortc import RTCDataChannel
 
 from sfu.chat import ChatRoom
 from sfu.rooms.member import (
@@ -122,6 +125,7 @@ class SfuBackend:
             )
         except (UnknownPublication, UnknownMid) as error:
             raise _as_signaling(error) from None
+        self._follow_restart(seat, connection, description)
         connection.schedule()
         seat.session_version += 1
         return messages.Answer(
@@ -165,11 +169,13 @@ class SfuBackend:
         room.chat.leave(participant)
         if not room.seats and self._rooms.get(room.room.name) is room:
             del self._rooms[room.room.name]
-        if seat.member is not None:
-            await seat.member.close()
-        if seat.connection is not None:
-            self._by_connection.pop(seat.connection, None)
-            await self._hub.close(seat.connection)
+        try:
+            if seat.member is not None:
+                await seat.member.close()
+        finally:
+            if seat.connection is not None:
+                self._by_connection.pop(seat.connection, None)
+                await self._hub.close(seat.connection)
 
     # -- connections -----------------------------------------------------------------------------------------
 
@@ -180,7 +186,7 @@ class SfuBackend:
         return seat
 
     def _connect(self, seat: _Seat, offer: sdp.Offer) -> tuple[Connection, Member]:
-        """The seat's connection, made by its first offer; follows an ICE restart in later ones."""
+        """The seat's connection, made by its first offer."""
         if not offer.fingerprints:
             raise SignalingError("bad-sdp", "The offer has no a=fingerprint, which DTLS needs.")
         connection, member = seat.connection, seat.member
@@ -188,7 +194,7 @@ class SfuBackend:
             connection = self._hub.open(self._connection_closed)
             member = self._new_member(seat.participant, seat.room.room, connection, _Observer(seat.events))
             connection.sink = member
-            connection.on_channel = lambda channel: seat.room.chat.attach(seat.participant, channel)
+            connection.on_channel = functools.partial(self._channel_opened, seat)
             connection.begin(offer.fingerprints)
             seat.connection, seat.member = connection, member
             self._by_connection[connection] = seat
@@ -196,10 +202,13 @@ class SfuBackend:
             raise SignalingError(
                 "bad-sdp", "The offer is of another RTCPeerConnection: leave and join again to start anew."
             )
-        elif offer.ice_ufrag != seat.remote_ufrag:
+        return connection, member
+
+    def _follow_restart(self, seat: _Seat, connection: Connection, offer: sdp.Offer) -> None:
+        """New credentials for an ICE restart; only once the offer is taken, since a refused one changes nothing."""
+        if seat.remote_ufrag and offer.ice_ufrag != seat.remote_ufrag:
             self._hub.restart_ice(connection)
         seat.remote_ufrag = offer.ice_ufrag
-        return connection, member
 
     def _local(self, seat: _Seat, connection: Connection) -> Local:
         port = self._hub.port.port
@@ -215,6 +224,10 @@ class SfuBackend:
             seat.session_id,
             seat.session_version,
         )
+
+    def _channel_opened(self, seat: _Seat, channel: RTCDataChannel) -> None:
+        if seat.participant in seat.room.seats:
+            seat.room.chat.attach(seat.participant, channel)
 
     def _connection_closed(self, connection: Connection, reason: str) -> None:
         seat = self._by_connection.get(connection)

@@ -5,7 +5,7 @@ pyproject.toml and `tests/transport/test_seam.py` holds the contract. It knows n
 
 Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`, `._handle_rtp_data`,
 `._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`; `RTCRtpSender._ssrc`, `._rtx_ssrc`;
-`pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
+`RTCSctpTransport._advertised_rwnd`; `pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
 import pylibsrtp
-from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender, RTCSctpTransport
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_PROFILES,
@@ -224,6 +224,11 @@ class Dtls:
         self.transport.remove_listener("statechange", self._changed)
         await self.transport.stop()
         self._ice.end()
+
+
+def sctp_backlog(sctp: RTCSctpTransport) -> int:
+    """Bytes received of messages that are not complete yet; aiortc sets itself no bound."""
+    return 1024 * 1024 - sctp._advertised_rwnd
 
 
 def rtp_receiver(kind: str, transport: RTCDtlsTransport, track_id: str, rtcp_ssrc: int) -> RTCRtpReceiver:

@@ -1,0 +1,180 @@
+"""Server CPU per forwarded packet: `python -m benchmarks.forwarding`.
+
+Server on one core, this load client on another; real WebRTC connections; each publisher sends 260 video
+packets of 1200 bytes a second, in frames of 9. us per packet = CPU of all server threads / RTP packets that
+reached the subscribers. The floors are bare send loops of the same datagrams.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import figures, floor, report, run
+from benchmarks.load.figures import Result
+from benchmarks.load.media import Timing
+from benchmarks.load.native import NativeError, open_library
+from benchmarks.load.run import Options
+from benchmarks.load.shapes import Shape, parse_shapes
+from benchmarks.servers.adapter import ServerError
+from benchmarks.servers.catalog import SERVERS, parse_servers
+
+FULL = "fanout:1,fanout:10,fanout:50,fanout:100,party:4,party:8"
+QUICK = "fanout:10,fanout:50,party:8"
+FAILURES = (ServerError, NativeError, OSError, TimeoutError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The command line, understood."""
+
+    servers: list[str]
+    shapes: list[Shape]
+    timing: Timing
+    repeat: int
+    audio: bool
+    drain_ms: float
+    cores: tuple[int, int]  # of the server, of this client
+    json: Path | None
+
+
+def parse(arguments: Sequence[str], available: Sequence[int]) -> Settings:
+    """Read the command line; `available` are the cores it may use. Exits with a message if it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.forwarding",
+        description="Server CPU per forwarded packet, loss, latency, memory; beside bare system calls.",
+    )
+    add = parser.add_argument
+    add(
+        "--servers",
+        default="all",
+        help=f"comma separated: {', '.join(SERVERS)}, floor, floor-gso, ... (all)",
+    )
+    add("--shapes", help=f"fanout:N, party:K (all to all), rooms:R (rooms of 4); default {FULL}")
+    add("--seconds", type=float, help="measured window (5; --quick: 2)")
+    add("--warm-up", type=float, help="media before the window, in seconds (2; --quick: 1.2)")
+    add("--repeat", type=int, help="measure each this often, report medians (3; --quick: 1)")
+    add("--quick", action="store_true", help=f"a short run: {QUICK}, once, 2 s each")
+    add("--audio", action="store_true", help="publishers also send 50 audio packets a second")
+    add(
+        "--drain-ms",
+        type=float,
+        default=1.0,
+        help="client empties its sockets this often; 0: waits in epoll (1)",
+    )
+    add("--cores", help="server core and client core, such as 1,0 (the last and the first that may be used)")
+    add("--json", type=Path, metavar="FILE", help="also write the results there")
+    values = parser.parse_args(arguments)
+    try:
+        servers = parse_servers(values.servers)
+        shapes = parse_shapes(values.shapes or (QUICK if values.quick else FULL))
+        cores = _cores(values.cores, available)
+    except ValueError as error:
+        parser.error(str(error))
+    seconds = values.seconds if values.seconds is not None else 2.0 if values.quick else 5.0
+    warm_up = values.warm_up if values.warm_up is not None else 1.2 if values.quick else 2.0
+    repeat = values.repeat if values.repeat is not None else 1 if values.quick else 3
+    if not 0.2 <= seconds <= 600 or not 0.5 <= warm_up <= 60 or not 1 <= repeat <= 100:
+        parser.error("--seconds is 0.2 to 600, --warm-up 0.5 to 60, --repeat 1 to 100")
+    if not (values.drain_ms == 0 or 0.01 <= values.drain_ms <= 100):
+        parser.error("--drain-ms is 0, or 0.01 to 100")
+    timing = Timing(warm_up=warm_up, window=seconds)
+    return Settings(servers, shapes, timing, repeat, values.audio, values.drain_ms, cores, values.json)
+
+
+def _cores(text: str | None, available: Sequence[int]) -> tuple[int, int]:
+    if text is None:
+        return max(available), min(available)
+    words = text.split(",")
+    if len(words) != 2 or not all(word.isdigit() and int(word) in available for word in words):
+        raise ValueError(f"--cores wants two of the cores {list(available)}, as in 1,0")
+    return int(words[0]), int(words[1])
+
+
+async def measure_all(
+    settings: Settings, progress: report.Progress, runs: dict[tuple[str, Shape], list[Result]]
+) -> None:
+    """Measure everything, round by round, so that a bad minute of the machine hits one repeat of each."""
+    library = open_library()
+    options = Options(settings.timing, settings.cores[0], settings.audio, settings.drain_ms)
+    skipped: set[str] = set()
+    for name in settings.servers:
+        if name in SERVERS and (reason := SERVERS[name]().missing()):
+            progress.line(f"{name} skipped: {reason}")
+            skipped.add(name)
+    for number in range(settings.repeat):
+        for shape in settings.shapes:
+            for name in settings.servers:
+                progress.begin(f"{name} {shape}" + (f" #{number + 1}" if settings.repeat > 1 else ""))
+                if name in skipped:
+                    continue
+                try:
+                    result = await _one(library, name, shape, options, progress)
+                except FAILURES as failure:
+                    progress.line(f"! {name} {shape}: {failure or type(failure).__name__}")
+                else:
+                    runs.setdefault((name, shape), []).append(result)
+
+
+async def _one(
+    library: ctypes.CDLL, name: str, shape: Shape, options: Options, progress: report.Progress
+) -> Result:
+    if name in SERVERS:
+        return await run.measure(library, SERVERS[name](), shape, options, progress.say)
+    return await floor.measure(library, name, shape, options, progress.say)
+
+
+def summarise(settings: Settings, runs: dict[tuple[str, Shape], list[Result]]) -> list[Result]:
+    """Medians, ordered by shape, then server."""
+    order = [(name, shape) for shape in settings.shapes for name in settings.servers]
+    return [figures.median_result(runs[key]) for key in order if key in runs]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; 0, 1 when something could not be measured, 130 after Ctrl-C (what was measured is still shown)."""
+    settings = parse(sys.argv[1:] if arguments is None else arguments, sorted(os.sched_getaffinity(0)))
+    os.sched_setaffinity(0, {settings.cores[1]})
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends servers, too
+    progress = report.Progress(len(settings.servers) * len(settings.shapes) * settings.repeat)
+    if settings.cores[0] == settings.cores[1]:
+        progress.line("! one core only: server and client share it, latency and loss suffer")
+    runs: dict[tuple[str, Shape], list[Result]] = {}
+    code = 0
+    try:
+        asyncio.run(measure_all(settings, progress, runs))
+    except KeyboardInterrupt:
+        progress.line("interrupted")
+        code = 130
+    except NativeError as error:
+        progress.line(f"! {error}")
+        code = 1
+    progress.end()
+    results = summarise(settings, runs)
+    if results:
+        print(report.table(results))
+        if settings.json:
+            report.write_json(settings.json, _options(settings), results)
+    return code or (0 if len(results) == len(settings.servers) * len(settings.shapes) else 1)
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    return {
+        "seconds": settings.timing.window,
+        "warm_up": settings.timing.warm_up,
+        "repeat": settings.repeat,
+        "audio": settings.audio,
+        "drain_ms": settings.drain_ms,
+        "server_core": settings.cores[0],
+        "client_core": settings.cores[1],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The names of what can be measured, and how to make each.
+
+Knows: names, which adapter and settings stand behind them.
+Does not know: how anything is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.load.floor import NAMES as FLOORS
+from benchmarks.servers.adapter import Server
+from benchmarks.servers.aiosfu import Aiosfu
+
+SERVERS: dict[str, Callable[[], Server]] = {
+    "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
+}
+GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
+
+
+def parse_servers(text: str) -> list[str]:
+    """Read `aiosfu-python,floor-gso` or a group such as `floor`. Raises ValueError with a plain sentence."""
+    names: list[str] = []
+    for word in text.split(","):
+        group = GROUPS.get(word.strip(), (word.strip(),))
+        for name in group:
+            if name not in SERVERS and name not in FLOORS:
+                known = ", ".join((*SERVERS, *FLOORS, *GROUPS))
+                raise ValueError(f"'{word}' is not known here; known are {known}")
+            if name not in names:
+                names.append(name)
+    return names
