@@ -163,12 +163,11 @@ class IceDialer:
     It has no candidates of its own to gather, since the other side learns its address from the checks.
     """
 
-    def __init__(self, local_ufrag: str, remote_ufrag: str, remote_password: str, now: float) -> None:
-        self._username = f"{remote_ufrag}:{local_ufrag}"
+    def __init__(self, remote_ufrag: str, remote_password: str) -> None:
+        self._username = f"{remote_ufrag}:{_ice_chars(UFRAG_BYTES)}"
         self._key = remote_password.encode()
         self._tie_breaker = secrets.randbits(64)
         self._pending: dict[bytes, float] = {}
-        self.last_response = now
         self.connected = False
 
     def check(self, now: float) -> bytes:
@@ -198,7 +197,6 @@ class IceDialer:
         if not message.check_message_integrity(self._key):
             return False
         del self._pending[message.transaction_id]
-        self.last_response = now
         self.connected = True
         return True
 
