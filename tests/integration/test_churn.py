@@ -25,7 +25,7 @@ from sfu.media.relay import RelayParticipant, RelayPublication, RelaySlot
 from sfu.rooms.participant import Participant
 from sfu.transport.connection import Connection
 from signaling import messages as m
-from signaling.lobby import Member
+from signaling.room import Member
 from tests.integration.client import Client, Clients, until
 from tests.integration.media import COLOURS, FlatVideo
 from tests.integration.network import cut, dtls_of
