@@ -188,13 +188,17 @@ def _pipe_codecs(publication: Publication) -> tuple[Codec, ...]:
         feedback = tuple(entry for entry in FEEDBACK if entry in codec.feedback)
         found.setdefault(
             codec_key(codec),
-            Codec(payload_type, codec.name, codec.clock_rate, codec.channels, codec.parameters, feedback, rtx),
+            Codec(
+                payload_type, codec.name, codec.clock_rate, codec.channels, codec.parameters, feedback, rtx
+            ),
         )
     return tuple(found.values())
 
 
 def _incoming(stream: PipeStream) -> Accepted:
-    return _accepted(stream.kind, stream.codecs, (SourceGroup(stream.ssrc, stream.rtx_ssrc, stream.participant),))
+    return _accepted(
+        stream.kind, stream.codecs, (SourceGroup(stream.ssrc, stream.rtx_ssrc, stream.participant),)
+    )
 
 
 def _accepted(kind: str, codecs: tuple[Codec, ...], ssrcs: tuple[SourceGroup, ...]) -> Accepted:

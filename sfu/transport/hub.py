@@ -12,22 +12,13 @@ from dataclasses import dataclass
 from aiortc import RTCCertificate
 
 from sfu.transport.connection import Connection
-from sfu.transport.ice import IceDialer, StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.dial import DialedConnection, FarEnd
+from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
 from sfu.transport.udp import Address, UdpPort
 
 # How often silence is looked for; a dead client is noticed at most this much late.
 CONSENT_CHECK_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class FarEnd:
-    """Where another node listens, and with which ICE credentials."""
-
-    host: str
-    port: int
-    ufrag: str
-    password: str
 
 
 @dataclass(slots=True)
@@ -69,23 +60,8 @@ class Hub:
         return connection
 
     def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
-        """A connection to another node, which is an ICE-lite agent too: this side controls and is DTLS client.
-
-        `connect` on it starts the checks, once its `sink` is set.
-        """
-        connection = Connection(
-            self.port,
-            self.certificate,
-            self._space,
-            time.monotonic(),
-            time.monotonic,
-            on_closed,
-            dialer=IceDialer(far.ufrag, far.password),
-        )
-        address = self.port.address(far.host, far.port)
-        connection.ice.addresses[address] = time.monotonic()
-        connection.ice.selected = address
-        self._by_address[address] = connection
+        """A connection to another node; raises ValueError if its host is no IP literal."""
+        connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
         self._connections.add(connection)
         self._watched.add(connection)
         if self._consent_timer is None:
@@ -143,10 +119,6 @@ class Hub:
             self.counters.unknown_kind += 1
 
     def _stun(self, data: bytes, address: Address, now: float) -> None:
-        dialed = self._by_address.get(address)
-        if dialed is not None and dialed.dialer is not None:
-            dialed.dialed_response(data, now)
-            return
         try:
             check = parse_check(data)
             connection = self._by_ufrag.get(check.ufrag)
