@@ -13,6 +13,7 @@ from collections.abc import Callable
 from aiortc import RTCDataChannel
 
 from sfu.chat import ChatRoom
+from sfu.forwarding.outlet import Outlet
 from sfu.rooms.member import (
     Member,
     NotYours,
@@ -24,6 +25,7 @@ from sfu.rooms.member import (
     UnknownMid,
     UnknownPublication,
 )
+from sfu.rooms.pipe import Pipe
 from sfu.rooms.room import Room
 from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
@@ -69,6 +71,8 @@ class _MediaRoom:
         self.room = Room(name)
         self.chat = ChatRoom()
         self.seats: dict[str, _Seat] = {}
+        # Links to other nodes that carry this room too.
+        self.pipes: set[Pipe] = set()
 
 
 class _Seat:
@@ -99,9 +103,7 @@ class SfuBackend:
     # -- Backend ---------------------------------------------------------------------------------------------
 
     def join(self, room: str, participant: str, name: str, events: Events) -> None:
-        media_room = self._rooms.get(room)
-        if media_room is None:
-            media_room = self._rooms[room] = _MediaRoom(room)
+        media_room = self._media_room(room)
         seat = _Seat(participant, media_room, events)
         media_room.seats[participant] = seat
         self._seats[participant] = seat
@@ -167,8 +169,7 @@ class SfuBackend:
         room = seat.room
         room.seats.pop(participant, None)
         room.chat.leave(participant)
-        if not room.seats and self._rooms.get(room.room.name) is room:
-            del self._rooms[room.room.name]
+        self._close_if_empty(room)
         try:
             if seat.member is not None:
                 await seat.member.close()
@@ -176,6 +177,30 @@ class SfuBackend:
             if seat.connection is not None:
                 self._by_connection.pop(seat.connection, None)
                 await self._hub.close(seat.connection)
+
+    # -- other nodes -----------------------------------------------------------------------------------------
+
+    def open_pipe(self, room: str, outlet: Outlet, on_demand: Callable[[], None]) -> tuple[Pipe, Room]:
+        """The media of a room towards another node over `outlet`; the room is made if there is none."""
+        media_room = self._media_room(room)
+        pipe = Pipe(media_room.room, outlet, on_demand)
+        media_room.pipes.add(pipe)
+        return pipe, media_room.room
+
+    def close_pipe(self, room: str, pipe: Pipe) -> None:
+        """The other node is gone, or the room is empty here. Idempotent."""
+        pipe.close()
+        media_room = self._rooms.get(room)
+        if media_room is not None:
+            media_room.pipes.discard(pipe)
+            self._close_if_empty(media_room)
+
+    def _media_room(self, name: str) -> _MediaRoom:
+        return self._rooms.get(name) or self._rooms.setdefault(name, _MediaRoom(name))
+
+    def _close_if_empty(self, room: _MediaRoom) -> None:
+        if not room.seats and not room.pipes and self._rooms.get(room.room.name) is room:
+            del self._rooms[room.room.name]
 
     # -- connections -----------------------------------------------------------------------------------------
 

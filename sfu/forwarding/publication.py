@@ -19,8 +19,8 @@ class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_codecs", "_switched_at", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "participant",
-        "slots", "source",
+        "_codecs", "_switched_at", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "on_demand",
+        "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,8 @@ class Publication:
         self.codec = accepted.codecs[0]
         self.encoding = Encoding("", self.codec, self.extensions, ask_key_frame)
         self.slots: list[Slot] = []
+        # Told when the first slot takes the publication, and when the last one lets go.
+        self.on_demand: Callable[[], None] | None = None
         self._switched_at = float("-inf")
 
     def renegotiated(self, accepted: Accepted, now: float) -> None:
@@ -71,6 +73,23 @@ class Publication:
         self.codec = codec
         self._reconfigure(now)
         return True
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """What the publisher may send, in the order of its offer."""
+        return tuple(self._codecs.values())
+
+    def add(self, slot: Slot) -> None:
+        """A slot shows this publication."""
+        self.slots.append(slot)
+        if len(self.slots) == 1 and self.on_demand is not None:
+            self.on_demand()
+
+    def remove(self, slot: Slot) -> None:
+        """A slot shows it no more."""
+        self.slots.remove(slot)
+        if not self.slots and self.on_demand is not None:
+            self.on_demand()
 
     def has_payload_type(self, payload_type: int) -> bool:
         return payload_type in self._codecs

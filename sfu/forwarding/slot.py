@@ -123,7 +123,7 @@ class Slot:
         if publication is None:
             self.state = SlotState.EMPTY
             return
-        publication.slots.append(self)
+        publication.add(self)
         self.attach(now)
 
     def attach(self, now: float) -> None:
@@ -145,7 +145,7 @@ class Slot:
             self.encoding.remove(self)
             self.encoding = None
         if self.publication is not None:
-            self.publication.slots.remove(self)
+            self.publication.remove(self)
             self.publication = None
         self._end_run()
 

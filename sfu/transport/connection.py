@@ -61,9 +61,11 @@ class Connection:
         now: float,
         clock: Callable[[], float],
         on_closed: Callable[["Connection", str], None],
+        *,
+        role: str = "server",
     ) -> None:
         self.ice = IceLite(now)
-        self.dtls = Dtls(self, certificate, self._dtls_closed)
+        self.dtls = Dtls(self, certificate, self._dtls_closed, role=role)
         self.counters = ConnectionCounters()
         self.on_channel: Callable[[RTCDataChannel], None] = lambda channel: None
         self.fingerprints: Sequence[tuple[str, str]] = ()

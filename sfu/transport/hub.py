@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiortc import RTCCertificate
 
 from sfu.transport.connection import Connection
+from sfu.transport.dial import DialedConnection, FarEnd
 from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
 from sfu.transport.udp import Address, UdpPort
@@ -54,6 +55,15 @@ class Hub:
         self._connections.add(connection)
         self._watched.add(connection)
         self._by_ufrag[connection.ice.ufrag] = connection
+        if self._consent_timer is None:
+            self._watch_consent()
+        return connection
+
+    def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
+        """A connection to another node; raises ValueError if its host is no IP literal."""
+        connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
+        self._connections.add(connection)
+        self._watched.add(connection)
         if self._consent_timer is None:
             self._watch_consent()
         return connection

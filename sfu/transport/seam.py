@@ -168,19 +168,26 @@ class _IceTransport:
 
 
 class Dtls:
-    """DTLS as server over a `DatagramPath`; yields an `Srtp` once the handshake is done.
+    """DTLS over a `DatagramPath`, as server unless told otherwise; yields an `Srtp` once the handshake is done.
 
     AEAD_AES_128_GCM (RFC 7714) is put first: as server the choice is ours, and it costs half of
     AES_CM_128_HMAC_SHA1_80 and less than the 256-bit variant.
     """
 
-    def __init__(self, path: DatagramPath, certificate: RTCCertificate, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: DatagramPath,
+        certificate: RTCCertificate,
+        on_close: Callable[[], None],
+        *,
+        role: str = "server",
+    ) -> None:
         self._ice = _IceTransport(path)
         self.transport = RTCDtlsTransport(cast(Any, self._ice), [certificate])
         rest = [profile for profile in SRTP_PROFILES if profile is not SRTP_AEAD_AES_128_GCM]
         first = [SRTP_AEAD_AES_128_GCM] if SRTP_AEAD_AES_128_GCM in SRTP_PROFILES else []
         self.transport._srtp_profiles = first + rest
-        self.transport._set_role("server")
+        self.transport._set_role(role)
         self._on_close = on_close
         self._stopped = False
         self.transport.on("statechange", self._changed)

@@ -99,6 +99,13 @@ class UdpPort:
             logger.exception("a batch could not be ended")
         self.flush()
 
+    def address(self, host: str, port: int) -> Address:
+        """The address of an IP literal as this socket's family writes it. Raises ValueError for names."""
+        ip = ipaddress.ip_address(host)
+        if self._socket.family != socket.AF_INET6:
+            return (str(ip), port)
+        return (f"::ffff:{ip}" if ip.version == 4 else str(ip), port, 0, 0)
+
     def queue(self, data: bytes, address: Address) -> None:
         """Send `data` at the end of this wake-up (or of this turn of the event loop)."""
         box = self._outbox.get(address)

@@ -38,11 +38,13 @@ class Daemon:
 
 
 @contextlib.asynccontextmanager
-async def daemon(relay: Literal["forward", "media"] = "forward") -> AsyncIterator[Daemon]:
-    config = Config(port=0, rtc_port=0, relay=relay)
+async def daemon(
+    relay: Literal["forward", "media"] = "forward", *, parent: str = "", secret: str = ""
+) -> AsyncIterator[Daemon]:
+    config = Config(port=0, rtc_port=0, relay=relay, parent=parent, node_secret=secret)
     media = await MediaService.start(config)
     try:
-        app: web.Application = create_app(config, media.backend, media.stats)
+        app: web.Application = create_app(config, media.backend, media.stats, tree=media.tree)
         server = TestServer(app)
         await server.start_server()
         try:

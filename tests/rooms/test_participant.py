@@ -151,7 +151,7 @@ def test_a_slot_keeps_its_ssrc_over_offers_and_loses_it_with_its_section() -> No
     peer.negotiate(CHROMIUM, {}, {"5": None})
     peer.participant.receive_rtcp(PictureLoss(1, slot.ssrc).write(), 11.0)
     assert slot.plis == 0
-    assert peer.participant._ingress.drops[Drop.FOREIGN_RTCP] == 1
+    assert peer.participant._link.ingress.drops[Drop.FOREIGN_RTCP] == 1
 
 
 def test_an_own_publication_that_ends_while_an_own_slot_shows_it() -> None:

@@ -68,7 +68,7 @@ def test_rtcp_about_what_is_not_ones_own_is_counted() -> None:
     foreign = peer.participant.slots["3"].ssrc
     for message in (Nack(1, foreign, (0,)), PictureLoss(1, foreign), FullIntra(1, ((foreign, 0),))):
         publisher.participant.receive_rtcp(message.write(), 11.0)
-    assert publisher.participant._ingress.drops[Drop.FOREIGN_RTCP] == 3
+    assert publisher.participant._link.ingress.drops[Drop.FOREIGN_RTCP] == 3
     assert peer.outlet.rtp == []
 
 
@@ -85,15 +85,15 @@ def test_reports_and_rates_of_the_subscriber() -> None:
     )
     assert slot.fraction_lost == 0.5
     assert slot.round_trip.rtt == pytest.approx(0.2)
-    assert peer.participant._ingress.round_trip == pytest.approx(0.2)
-    assert peer.participant.available_bps == pytest.approx(2_000_000, rel=0.001)
+    assert peer.participant._link.ingress.round_trip == pytest.approx(0.2)
+    assert peer.participant._link.available_bps == pytest.approx(2_000_000, rel=0.001)
 
 
 def test_malformed_rtcp_is_counted_and_nothing_of_it_used() -> None:
     publisher, peer = watching()
     ssrc = peer.participant.slots["3"].ssrc
     peer.participant.receive_rtcp(PictureLoss(1, ssrc).write() + b"\x80", 11.0)
-    assert peer.participant._ingress.drops[Drop.MALFORMED_RTCP] == 1
+    assert peer.participant._link.ingress.drops[Drop.MALFORMED_RTCP] == 1
     assert publisher.outlet.rtcp == []
 
 
