@@ -1,7 +1,7 @@
 """The SFU as a signaling backend: turns the requests of clients into connections, participants and answers.
 
 Knows both sides, signaling and media, and holds what belongs together: a participant's connection, its member of the
-media room, and its chat channel.
+media room, and its data channels.
 """
 
 import logging
@@ -9,7 +9,10 @@ import secrets
 import time
 from collections.abc import Callable
 
+from aiortc import RTCDataChannel
+
 from sfu.chat import ChatRoom
+from sfu.files import FileRoom
 from sfu.rooms.member import (
     Member,
     NotYours,
@@ -26,7 +29,7 @@ from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
 from sfu.wire import sdp
 from sfu.wire.answer import Candidate, Local, accept, write
-from signaling import messages
+from signaling import chat, files, messages
 from signaling.backend import Events
 from signaling.errors import SignalingError
 
@@ -65,7 +68,24 @@ class _MediaRoom:
         self.id = f"r_{secrets.token_urlsafe(6)}"
         self.room = Room(name)
         self.chat = ChatRoom()
+        self.files = FileRoom()
         self.seats: dict[str, _Seat] = {}
+
+    def attach(self, participant: str, channel: RTCDataChannel) -> None:
+        """A participant opened a data channel; labels that mean nothing are closed."""
+        match channel.label:
+            case chat.LABEL:
+                self.chat.attach(participant, channel)
+            case files.LABEL:
+                self.files.attach(participant, channel)
+            case _:
+                channel.close()
+
+    def leave(self, participant: str) -> None:
+        """A participant is gone."""
+        self.seats.pop(participant, None)
+        self.chat.leave(participant)
+        self.files.leave(participant)
 
 
 class _Seat:
@@ -161,8 +181,7 @@ class SfuBackend:
         if seat is None:
             return
         room = seat.room
-        room.seats.pop(participant, None)
-        room.chat.leave(participant)
+        room.leave(participant)
         if not room.seats and self._rooms.get(room.room.name) is room:
             del self._rooms[room.room.name]
         if seat.member is not None:
@@ -188,7 +207,7 @@ class SfuBackend:
             connection = self._hub.open(self._connection_closed)
             member = self._new_member(seat.participant, seat.room.room, connection, _Observer(seat.events))
             connection.sink = member
-            connection.on_channel = lambda channel: seat.room.chat.attach(seat.participant, channel)
+            connection.on_channel = lambda channel: seat.room.attach(seat.participant, channel)
             connection.begin(offer.fingerprints)
             seat.connection, seat.member = connection, member
             self._by_connection[connection] = seat
@@ -231,6 +250,7 @@ class SfuBackend:
                 {
                     "room": room.id,
                     "chat_messages": room.chat.messages,
+                    "files": room.files.stats(),
                     "participants": [
                         {
                             "participant": seat.participant,
