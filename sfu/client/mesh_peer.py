@@ -1,0 +1,346 @@
+"""One direct connection to one other participant: offers and answers, candidates, tracks, channels.
+
+Perfect negotiation (W3C webrtc-pc section 10.7) without a rollback, which aiortc does not have: the polite side does
+not apply its own offer before it is answered, so there is nothing to roll back when another offer comes in between.
+Knows: SDP, candidates, which m-line carries which publication. Does not know: rooms, or whom to call again.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiortc import RTCDataChannel, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.sdp import SessionDescription, candidate_from_sdp
+
+from sfu.client.channel import Channel
+from sfu.client.errors import ClientError
+from sfu.client.link import CONNECT_SECONDS, Post, add_sender, new_connection, until_decided
+from sfu.client.local import LocalPublication
+from sfu.client.pipe import Intake, Pipe
+from sfu.client.statistics import ConnectionStats, measure
+from signaling.messages import Data
+
+logger = logging.getLogger(__name__)
+
+FAULTS = (
+    ValueError,
+    KeyError,
+    AttributeError,
+    InvalidStateError,
+    InternalError,
+    InvalidAccessError,
+    OperationError,
+)
+"""What aiortc raises for descriptions and candidates that it can't take."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    track: LocalPublication
+    transceiver: RTCRtpTransceiver
+    pipe: Pipe
+
+
+class MeshPeer:
+    """Works off what is wanted and what the other says, one thing after the other, in a task of its own."""
+
+    def __init__(
+        self,
+        other: str,
+        *,
+        call: str,
+        calling: bool,
+        polite: bool,
+        signal: Callable[[Data], Awaitable[None]],
+        post: Post,
+        changed: Callable[[], None],
+    ) -> None:
+        self.lost = False
+        self._other = other
+        self._call = call
+        self._calling = calling
+        self._polite = polite
+        self._signal = signal
+        self._post = post
+        self._changed = changed
+        self._pc = new_connection()
+        self._pc.on("connectionstatechange", self._state_changed)
+        self._pc.on("datachannel", self._add_channel)
+        self._tracks: Sequence[LocalPublication] = ()
+        self._sending: dict[str, _Sending] = {}
+        self._spent: set[RTCRtpTransceiver] = set()
+        """M-lines whose sender has ended: aiortc starts a sender once."""
+        self._received: dict[str, str] = {}
+        """What the other sends: publication by mid."""
+        self._intakes: dict[RTCRtpTransceiver, Intake] = {}
+        self._wanted: Mapping[str, Pipe] = {}
+        self._rank = 0
+        self._channels: dict[str, Channel] = {}
+        self._offered: RTCSessionDescription | None = None
+        """Our offer that is not answered yet."""
+        self._due = False
+        self._early: list[Data] = []
+        self._work: asyncio.Queue[Data | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run())
+        self._timer = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._too_late)
+
+    # -- what is wanted --------------------------------------------------------------------------------------
+
+    def send(self, tracks: Sequence[LocalPublication]) -> None:
+        """All that is to be sent from now on; each has its id."""
+        self._tracks = tuple(tracks)
+        self._work.put_nowait(None)
+
+    def route(self, wanted: Mapping[str, Pipe], rank: int) -> None:
+        """Deliver what is received to these pipes, by publication."""
+        self._wanted, self._rank = wanted, rank
+        for transceiver, intake in self._intakes.items():
+            publication = self._received.get(transceiver.mid or "")
+            intake.deliver_to(wanted.get(publication) if publication else None, rank)
+
+    def signal(self, data: Data) -> None:
+        """What the other says."""
+        if data.get("call", self._call) == self._call or not self._call:
+            self._work.put_nowait(data)
+
+    def replaced_by(self, data: Data) -> bool:
+        """Whether this is an offer of another connection than this one."""
+        description = data.get("description")
+        if not isinstance(description, dict) or description.get("type") != "offer":
+            return False
+        if self._pc.remoteDescription is None:
+            return self.lost  # our own call has not been answered yet: it counts
+        known, offered = self._pc.remoteDescription.sdp, description.get("sdp")
+        return self.lost or _fingerprints(known) != _fingerprints(str(offered))
+
+    # -- what is there ---------------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        return self._pc.connectionState == "connected" and not self.lost
+
+    def channel(self, label: str) -> Channel | None:
+        return self._channels.get(label)
+
+    async def stats(self) -> ConnectionStats:
+        encodes = sum(not sending.track.feed.encoded for sending in self._sending.values())
+        return await measure(self._other, self._pc, encodes)
+
+    async def close(self) -> None:
+        self.lost = True
+        self._timer.cancel()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for channel in self._channels.values():
+            channel.end()
+        for sending in self._sending.values():
+            sending.pipe.stop()
+        await self._pc.close()
+        for intake in self._intakes.values():
+            await intake.close()
+
+    # -- one thing after the other ---------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                data = await self._work.get()
+                if data is None:
+                    await self._offer()
+                elif "description" in data:
+                    await self._described(data)
+                elif "candidate" in data:
+                    await self._candidate(data)
+        except FAULTS as error:
+            logger.warning("x the connection to %s can't be agreed upon: %s", self._other, error)
+            self._lose()
+        except ClientError:
+            self._lose()  # the room is over
+
+    async def _offer(self) -> None:
+        first = self._pc.remoteDescription is None
+        if self._offered is not None or (first and not self._calling):
+            self._due = self._offered is not None
+            return
+        if not first:
+            await until_decided(self._pc)
+        changed = self._attach()
+        if first:
+            # After the transceivers: aiortc would stop the transport they share if it came with the channels.
+            for label in ("chat", "files"):
+                self._add_channel(self._pc.createDataChannel(label))
+        elif not changed:
+            return
+        self._offered = await self._pc.createOffer()
+        if first or not self._polite:
+            await self._pc.setLocalDescription(self._offered)
+            self._offered = self._pc.localDescription
+        await self._describe(self._offered)
+
+    async def _described(self, data: Data) -> None:
+        description, tracks = data["description"], data.get("tracks")
+        remote = RTCSessionDescription(sdp=description["sdp"], type=description["type"])
+        received = {str(k): str(v) for k, v in tracks.items()} if isinstance(tracks, dict) else {}
+        if remote.type == "offer":
+            if self._offered is not None and not self._polite:
+                return  # two offers crossed: ours counts
+            self._due = self._due or self._offered is not None
+            self._offered = None
+            self._call = self._call or str(data.get("call", ""))
+            await self._accept(remote)
+        elif remote.type == "answer" and self._offered is not None:
+            if self._pc.signalingState == "stable":
+                await self._pc.setLocalDescription(self._offered)
+            await self._pc.setRemoteDescription(remote)
+            self._offered = None
+        else:
+            return
+        self._received = received
+        self._take_tracks()
+        for early in self._early[:]:
+            self._early.remove(early)
+            await self._candidate(early)
+        if self._due:
+            self._due = False
+            self._work.put_nowait(None)
+
+    async def _accept(self, offer: RTCSessionDescription) -> None:
+        pc = self._pc
+        if pc.remoteDescription is not None:
+            await until_decided(pc)
+        fresh = [transceiver for transceiver in pc.getTransceivers() if transceiver.mid is None]
+        await pc.setRemoteDescription(offer)
+        if any(transceiver.mid is None for transceiver in pc.getTransceivers()):
+            # Those of our own offer that is void now have indices which this offer may have taken; making an offer
+            # numbers them anew, and touches the codecs, which describing the remote side again puts right.
+            await pc.createOffer()
+            await pc.setRemoteDescription(offer)
+        self._adopt(offer, fresh)
+        await pc.setLocalDescription()
+        await self._describe(pc.localDescription)
+
+    async def _candidate(self, data: Data) -> None:
+        if self._pc.remoteDescription is None:
+            self._early.append(data)
+            return
+        fields = data["candidate"]
+        try:
+            if not fields or not fields.get("candidate"):
+                await self._pc.addIceCandidate(None)
+                return
+            candidate = candidate_from_sdp(fields["candidate"].removeprefix("candidate:"))
+            candidate.sdpMid, candidate.sdpMLineIndex = fields.get("sdpMid"), fields.get("sdpMLineIndex")
+            await self._pc.addIceCandidate(candidate)
+        except (*FAULTS, AssertionError, IndexError) as error:
+            logger.info("x a candidate of %s was left out: %s", self._other, error)
+
+    async def _describe(self, description: RTCSessionDescription) -> None:
+        mids = self._mids(description)
+        tracks = {
+            mids[sending.transceiver]: sending.track.ids["mesh"]
+            for sending in self._sending.values()
+            if sending.transceiver in mids and "mesh" in sending.track.ids
+        }
+        fields = {"type": description.type, "sdp": description.sdp}
+        await self._signal({"call": self._call, "description": fields, "tracks": tracks})
+
+    def _mids(self, description: RTCSessionDescription) -> dict[RTCRtpTransceiver, str]:
+        """The mid of each m-line, also of those that only get theirs when our offer is answered."""
+        transceivers = self._pc.getTransceivers()
+        known = {one: one.mid for one in transceivers if one.mid is not None}
+        media = SessionDescription.parse(description.sdp).media
+        new = [m.rtp.muxId for m in media if m.kind != "application" and m.rtp.muxId not in known.values()]
+        return known | dict(zip((one for one in transceivers if one.mid is None), new, strict=False))
+
+    # -- tracks ----------------------------------------------------------------------------------------------
+
+    def _attach(self) -> bool:
+        """Bring the senders in line with what is wanted; whether that takes an offer."""
+        changed = self._detach()
+        for track in self._tracks:
+            if track.key not in self._sending:
+                pipe = track.feed.branch()
+                self._sending[track.key] = _Sending(
+                    track, add_sender(self._pc, track, pipe, "sendrecv"), pipe
+                )
+                changed = True
+        return changed
+
+    def _detach(self) -> bool:
+        wanted = {track.key for track in self._tracks}
+        ended = [key for key in self._sending if key not in wanted]
+        for key in ended:
+            sending = self._sending.pop(key)
+            sending.pipe.stop()
+            sending.transceiver.direction = "recvonly"
+            self._spent.add(sending.transceiver)
+        return bool(ended)
+
+    def _adopt(self, offer: RTCSessionDescription, fresh: Sequence[RTCRtpTransceiver]) -> None:
+        """Send on the m-lines of an offer, both ways; what finds no place there makes an offer of our own due."""
+        self._detach()
+        media = SessionDescription.parse(offer.sdp).media
+        wants = {m.rtp.muxId: m.direction in ("sendrecv", "recvonly") for m in media}
+        for key, sending in list(self._sending.items()):
+            if sending.transceiver in fresh and wants.get(sending.transceiver.mid or "") is False:
+                # aiortc has put our sender on a line that only they send on.
+                del self._sending[key]
+                sending.pipe.stop()
+                sending.transceiver.sender.replaceTrack(None)
+                sending.transceiver.direction = "recvonly"
+        used = {sending.transceiver for sending in self._sending.values()} | self._spent
+        free = [t for t in self._pc.getTransceivers() if t not in used and wants.get(t.mid or "")]
+        for track in self._tracks:
+            if track.key in self._sending:
+                continue
+            place = next((t for t in free if t.kind == track.kind and track.codec is None), None)
+            if place is None:
+                self._due = True
+                continue
+            free.remove(place)
+            pipe = track.feed.branch()
+            place.sender.replaceTrack(pipe)
+            place.direction = "sendrecv"
+            self._sending[track.key] = _Sending(track, place, pipe)
+
+    def _take_tracks(self) -> None:
+        for transceiver in self._pc.getTransceivers():
+            track = transceiver.receiver.track
+            if track is not None and transceiver not in self._intakes:
+                self._intakes[transceiver] = Intake(track)
+        self.route(self._wanted, self._rank)
+
+    # -- channels and state ----------------------------------------------------------------------------------
+
+    def _add_channel(self, raw: RTCDataChannel) -> None:
+        receivers = {"chat": self._post.chat, "files": self._post.file}
+        received = receivers.get(raw.label)
+        if received is None:
+            raw.close()
+            return
+        self._channels[raw.label] = Channel(raw, lambda data: received(self._other, data))
+        self._changed()
+
+    def _state_changed(self) -> None:
+        if self._pc.connectionState in ("failed", "closed"):
+            self._lose()
+        elif self._pc.connectionState == "connected":
+            self._timer.cancel()
+            self._changed()
+
+    def _too_late(self) -> None:
+        logger.warning("x no way to %s was found in %.0f s", self._other, CONNECT_SECONDS)
+        self._lose()
+
+    def _lose(self) -> None:
+        if not self.lost:
+            self.lost = True
+            self._changed()
+
+
+def _fingerprints(sdp: str) -> set[str]:
+    """Those of the certificate, which each connection has its own of (RFC 8122)."""
+    return set(re.findall(r"^a=fingerprint:(\S+ \S+)", sdp, re.MULTILINE))
