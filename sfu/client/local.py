@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
 from av.frame import Frame
 
-from sfu.client.pipe import SEND_DEPTH, Pipe, Timeline
+from sfu.client.pipe import SEND_DEPTH, Item, Pipe, Timeline
 from signaling.messages import Kind, MediaPath, Source
 
 
@@ -65,8 +66,17 @@ class Feed:
                 continue
             self._timeline.place(item, time.monotonic())
             self.encoded = not isinstance(item, Frame)
+            if len(self._pipes) > 1:
+                item = await _shareable(item)
             for pipe in self._pipes:
                 pipe.push(item)
+
+
+async def _shareable(item: Item) -> Item:
+    """A frame in the format that encoders take: converting one frame in two encoders' threads at once crashes PyAV."""
+    if isinstance(item, VideoFrame) and item.format.name != "yuv420p":
+        return await asyncio.to_thread(item.reformat, format="yuv420p")
+    return item
 
 
 @dataclass(slots=True, eq=False)

@@ -75,7 +75,7 @@ class MeshLink:
 
     async def withdraw(self) -> None:
         """Publish nothing here any more; raises ClientError."""
-        self._tracks = ()
+        self._forget_tracks()
         await self.settle()
 
     async def tell(self, data: Data) -> None:
@@ -135,8 +135,7 @@ class MeshLink:
             return
         self._closed = True
         self._met.set()
-        for track in self._tracks:
-            track.ids.pop("mesh", None)
+        self._forget_tracks()
         peers, self._peers = list(self._peers.values()), {}
         self._others.clear()
         await asyncio.gather(*(peer.close() for peer in peers))
@@ -146,6 +145,11 @@ class MeshLink:
     def _has_channels(self, other: str) -> bool:
         peer = self._peers.get(other)
         return peer is not None and peer.channel("chat") is not None
+
+    def _forget_tracks(self) -> None:
+        for track in self._tracks:
+            track.ids.pop("mesh", None)
+        self._tracks = ()
 
     async def _announce(self, tracks: Sequence[LocalPublication]) -> None:
         """Tell the server what is sent: a publication has its id before an offer names it."""

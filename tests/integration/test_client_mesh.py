@@ -111,6 +111,7 @@ async def test_a_file_to_two_at_once(url: str) -> None:
         offers = [await next_event(stream, FileOffered) for stream in streams]
         received = await asyncio.gather(bob.receive_file(offers[0]), eve.receive_file(offers[1]))
         assert received == [content, content]
+        await asyncio.gather(shared.delivered(bob.id), shared.delivered(eve.id))
         assert shared.progress == {bob.id: len(content), eve.id: len(content)}
 
 
