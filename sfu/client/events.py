@@ -164,6 +164,11 @@ class EventHub:
         for stream in list(self._streams):
             stream.put(event)
 
+    def begin(self) -> None:
+        """What has happened until now needs no telling: it is part of how the room is found."""
+        if self._early is not None and self._closed is None:
+            self._early.clear()
+
     def stream(self) -> EventStream:
         waiting, self._early = self._early, None
         if waiting is None:

@@ -16,7 +16,6 @@ from sfu.client.local import LocalPublication
 from sfu.client.pipe import Pipe
 from sfu.client.statistics import ConnectionStats
 
-
 CONNECT_SECONDS = 15.0
 
 

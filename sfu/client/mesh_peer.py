@@ -1,25 +1,26 @@
-"""One direct connection to one other participant: offers and answers, candidates, tracks, channels.
+"""One direct connection to one other participant: offers and answers, candidates, channels.
 
 Perfect negotiation (W3C webrtc-pc section 10.7) without a rollback, which aiortc does not have: the polite side does
 not apply its own offer before it is answered, so there is nothing to roll back when another offer comes in between.
-Knows: SDP, candidates, which m-line carries which publication. Does not know: rooms, or whom to call again.
+Knows: descriptions, candidates, channels. Does not know: which m-line carries what (mesh_tracks.py), rooms, or whom to
+call again.
 """
 
 import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from aiortc import RTCDataChannel, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import RTCDataChannel, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
-from aiortc.sdp import SessionDescription, candidate_from_sdp
+from aiortc.sdp import candidate_from_sdp
 
 from sfu.client.channel import Channel
 from sfu.client.errors import ClientError
-from sfu.client.link import CONNECT_SECONDS, Post, add_sender, new_connection, until_decided
+from sfu.client.link import CONNECT_SECONDS, Post, new_connection, until_decided
 from sfu.client.local import LocalPublication
-from sfu.client.pipe import Intake, Pipe
+from sfu.client.mesh_tracks import InTracks, OutTracks
+from sfu.client.pipe import Pipe
 from sfu.client.statistics import ConnectionStats, measure
 from signaling.messages import Data
 
@@ -35,13 +36,6 @@ FAULTS = (
     OperationError,
 )
 """What aiortc raises for descriptions and candidates that it can't take."""
-
-
-@dataclass(slots=True)
-class _Sending:
-    track: LocalPublication
-    transceiver: RTCRtpTransceiver
-    pipe: Pipe
 
 
 class MeshPeer:
@@ -69,15 +63,8 @@ class MeshPeer:
         self._pc = new_connection()
         self._pc.on("connectionstatechange", self._state_changed)
         self._pc.on("datachannel", self._add_channel)
-        self._tracks: Sequence[LocalPublication] = ()
-        self._sending: dict[str, _Sending] = {}
-        self._spent: set[RTCRtpTransceiver] = set()
-        """M-lines whose sender has ended: aiortc starts a sender once."""
-        self._received: dict[str, str] = {}
-        """What the other sends: publication by mid."""
-        self._intakes: dict[RTCRtpTransceiver, Intake] = {}
-        self._wanted: Mapping[str, Pipe] = {}
-        self._rank = 0
+        self._out = OutTracks(self._pc)
+        self._in = InTracks(self._pc)
         self._channels: dict[str, Channel] = {}
         self._offered: RTCSessionDescription | None = None
         """Our offer that is not answered yet."""
@@ -91,15 +78,12 @@ class MeshPeer:
 
     def send(self, tracks: Sequence[LocalPublication]) -> None:
         """All that is to be sent from now on; each has its id."""
-        self._tracks = tuple(tracks)
+        self._out.wanted = tuple(tracks)
         self._work.put_nowait(None)
 
     def route(self, wanted: Mapping[str, Pipe], rank: int) -> None:
         """Deliver what is received to these pipes, by publication."""
-        self._wanted, self._rank = wanted, rank
-        for transceiver, intake in self._intakes.items():
-            publication = self._received.get(transceiver.mid or "")
-            intake.deliver_to(wanted.get(publication) if publication else None, rank)
+        self._in.route(wanted, rank)
 
     def signal(self, data: Data) -> None:
         """What the other says."""
@@ -126,8 +110,7 @@ class MeshPeer:
         return self._channels.get(label)
 
     async def stats(self) -> ConnectionStats:
-        encodes = sum(not sending.track.feed.encoded for sending in self._sending.values())
-        return await measure(self._other, self._pc, encodes)
+        return await measure(self._other, self._pc, self._out.encodes)
 
     async def close(self) -> None:
         self.lost = True
@@ -136,11 +119,9 @@ class MeshPeer:
         await asyncio.gather(self._task, return_exceptions=True)
         for channel in self._channels.values():
             channel.end()
-        for sending in self._sending.values():
-            sending.pipe.stop()
+        self._out.close()
         await self._pc.close()
-        for intake in self._intakes.values():
-            await intake.close()
+        await self._in.close()
 
     # -- one thing after the other ---------------------------------------------------------------------------
 
@@ -167,7 +148,7 @@ class MeshPeer:
             return
         if not first:
             await until_decided(self._pc)
-        changed = self._attach()
+        changed = self._out.attach()
         if first:
             # After the transceivers: aiortc would stop the transport they share if it came with the channels.
             for label in ("chat", "files"):
@@ -198,8 +179,7 @@ class MeshPeer:
             self._offered = None
         else:
             return
-        self._received = received
-        self._take_tracks()
+        self._in.describe(received)
         for early in self._early[:]:
             self._early.remove(early)
             await self._candidate(early)
@@ -218,7 +198,7 @@ class MeshPeer:
             # numbers them anew, and touches the codecs, which describing the remote side again puts right.
             await pc.createOffer()
             await pc.setRemoteDescription(offer)
-        self._adopt(offer, fresh)
+        self._due = not self._out.adopt(offer, fresh) or self._due
         await pc.setLocalDescription()
         await self._describe(pc.localDescription)
 
@@ -238,80 +218,9 @@ class MeshPeer:
             logger.info("x a candidate of %s was left out: %s", self._other, error)
 
     async def _describe(self, description: RTCSessionDescription) -> None:
-        mids = self._mids(description)
-        tracks = {
-            mids[sending.transceiver]: sending.track.ids["mesh"]
-            for sending in self._sending.values()
-            if sending.transceiver in mids and "mesh" in sending.track.ids
-        }
         fields = {"type": description.type, "sdp": description.sdp}
+        tracks = self._out.ids_by_mid(description)
         await self._signal({"call": self._call, "description": fields, "tracks": tracks})
-
-    def _mids(self, description: RTCSessionDescription) -> dict[RTCRtpTransceiver, str]:
-        """The mid of each m-line, also of those that only get theirs when our offer is answered."""
-        transceivers = self._pc.getTransceivers()
-        known = {one: one.mid for one in transceivers if one.mid is not None}
-        media = SessionDescription.parse(description.sdp).media
-        new = [m.rtp.muxId for m in media if m.kind != "application" and m.rtp.muxId not in known.values()]
-        return known | dict(zip((one for one in transceivers if one.mid is None), new, strict=False))
-
-    # -- tracks ----------------------------------------------------------------------------------------------
-
-    def _attach(self) -> bool:
-        """Bring the senders in line with what is wanted; whether that takes an offer."""
-        changed = self._detach()
-        for track in self._tracks:
-            if track.key not in self._sending:
-                pipe = track.feed.branch()
-                self._sending[track.key] = _Sending(
-                    track, add_sender(self._pc, track, pipe, "sendrecv"), pipe
-                )
-                changed = True
-        return changed
-
-    def _detach(self) -> bool:
-        wanted = {track.key for track in self._tracks}
-        ended = [key for key in self._sending if key not in wanted]
-        for key in ended:
-            sending = self._sending.pop(key)
-            sending.pipe.stop()
-            sending.transceiver.direction = "recvonly"
-            self._spent.add(sending.transceiver)
-        return bool(ended)
-
-    def _adopt(self, offer: RTCSessionDescription, fresh: Sequence[RTCRtpTransceiver]) -> None:
-        """Send on the m-lines of an offer, both ways; what finds no place there makes an offer of our own due."""
-        self._detach()
-        media = SessionDescription.parse(offer.sdp).media
-        wants = {m.rtp.muxId: m.direction in ("sendrecv", "recvonly") for m in media}
-        for key, sending in list(self._sending.items()):
-            if sending.transceiver in fresh and wants.get(sending.transceiver.mid or "") is False:
-                # aiortc has put our sender on a line that only they send on.
-                del self._sending[key]
-                sending.pipe.stop()
-                sending.transceiver.sender.replaceTrack(None)
-                sending.transceiver.direction = "recvonly"
-        used = {sending.transceiver for sending in self._sending.values()} | self._spent
-        free = [t for t in self._pc.getTransceivers() if t not in used and wants.get(t.mid or "")]
-        for track in self._tracks:
-            if track.key in self._sending:
-                continue
-            place = next((t for t in free if t.kind == track.kind and track.codec is None), None)
-            if place is None:
-                self._due = True
-                continue
-            free.remove(place)
-            pipe = track.feed.branch()
-            place.sender.replaceTrack(pipe)
-            place.direction = "sendrecv"
-            self._sending[track.key] = _Sending(track, place, pipe)
-
-    def _take_tracks(self) -> None:
-        for transceiver in self._pc.getTransceivers():
-            track = transceiver.receiver.track
-            if track is not None and transceiver not in self._intakes:
-                self._intakes[transceiver] = Intake(track)
-        self.route(self._wanted, self._rank)
 
     # -- channels and state ----------------------------------------------------------------------------------
 

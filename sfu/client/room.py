@@ -54,6 +54,7 @@ class Room:
         self._ways.start()  # before others call
         self._session.listen(self._heard, self._end)
         await self._ways.settle()
+        self._hub.begin()
 
     async def close(self) -> None:
         """Leave the room; idempotent. The end of `async with connect(...)` does it."""
@@ -79,7 +80,10 @@ class Room:
         return self._roster.publications()
 
     def events(self) -> EventStream:
-        """A new stream of what happens from now on; the first one begins with what has happened since `connect`."""
+        """What happens from now on; the first stream begins with what happened since `connect` gave the room.
+
+        So who reads `participants` and `publications` first thing, and then the first stream, misses nothing.
+        """
         return self._hub.stream()
 
     async def stats(self) -> RoomStats:

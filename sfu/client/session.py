@@ -111,6 +111,8 @@ class Session:
         with contextlib.suppress(ClientError, TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self.tell(Leave())
+                # The server closes: so it knows of the leaving before media connections end.
+                await asyncio.shield(self._tasks[0])
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

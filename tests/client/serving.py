@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
 from sfu.app import create_app
-from sfu.client import Event, EventStream
+from sfu.client import EventStream
 from sfu.config import Config
 from sfu.service import MediaService
 
@@ -105,6 +105,14 @@ async def until_grey(track: MediaStreamTrack, grey: int) -> None:
                 return
 
 
+async def until_ended(track: MediaStreamTrack) -> None:
+    """Read a track to its end."""
+    async with asyncio.timeout(PATIENCE):
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                await track.recv()
+
+
 async def volume_of(track: MediaStreamTrack) -> float:
     """The mean of a track's next frame that is not silent."""
     async with asyncio.timeout(PATIENCE):
@@ -131,8 +139,3 @@ async def until(condition: Callable[[], object]) -> None:
             if condition():
                 return
             await asyncio.sleep(0.02)
-
-
-def names(events: list[Event]) -> list[str]:
-    """What kinds of events these are."""
-    return [type(event).__name__ for event in events]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import signaling
-from signaling import chat, errors, files, session
+from signaling import auto, chat, errors, files, room, session
 from signaling.decode import TYPES, decode
 from signaling.messages import (
     MAX_MESSAGE_BYTES,
@@ -100,6 +100,9 @@ def test_limits_in_the_text() -> None:
     assert f"{session.MAX_PENDING} requests waiting" in SPEC
     assert f"{files.WINDOW_BYTES:,} bytes (the window)" in SPEC
     assert f"at most {files.CHUNK_BYTES:,} | data" in SPEC
+    assert f"silent for {room.MAX_SILENCE} s is gone" in SPEC
+    assert f"fewer for {auto.QUIET:.0f} s" in SPEC
+    assert f'"threshold": {auto.THRESHOLD}' in SPEC
     chat_rate, chat_burst = chat.MESSAGES_PER_SECOND, chat.MESSAGES_AT_ONCE
     assert f"At most {chat_rate:.0f}\nmessages a second, {chat_burst:.0f} at once" in SPEC
 
