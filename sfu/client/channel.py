@@ -4,6 +4,7 @@ Knows: aiortc's data channels. Does not know: what is said over them.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from aiortc import RTCDataChannel
@@ -15,6 +16,8 @@ HIGH_BYTES = 512 * 1024
 """More than this is not handed over at once: enough for the fastest link, little to wait behind."""
 LOW_BYTES = 256 * 1024
 OPEN_SECONDS = 15.0
+LINGER_SECONDS = 0.2
+"""What was handed to SCTP takes so long to arrive, at least most of the time; nobody tells that it has."""
 
 
 class Channel:
@@ -25,6 +28,7 @@ class Channel:
         self._channel = channel
         self._changed = asyncio.Event()
         self._ended = False
+        self._sent_at = 0.0
         channel.bufferedAmountLowThreshold = LOW_BYTES
         channel.on("message", received)
         channel.on("open", self._changed.set)
@@ -34,6 +38,13 @@ class Channel:
     @property
     def open(self) -> bool:
         return not self._ended and self._channel.readyState == "open"
+
+    @property
+    def quiet(self) -> bool:
+        """Whether what was sent has left, and had time to arrive."""
+        if not self.open:
+            return True
+        return self._channel.bufferedAmount == 0 and time.monotonic() - self._sent_at > LINGER_SECONDS
 
     def end(self) -> None:
         """The connection is over: whoever waits gets ClientError("closed")."""
@@ -48,6 +59,7 @@ class Channel:
             self._channel.send(data)
         except (InvalidStateError, ConnectionError):
             return False
+        self._sent_at = time.monotonic()
         return True
 
     async def send(self, data: str | bytes) -> None:

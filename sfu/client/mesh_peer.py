@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiortc import RTCDataChannel, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
-from aiortc.sdp import candidate_from_sdp
+from aiortc.sdp import MediaDescription, candidate_from_sdp
 
 from sfu.client.channel import Channel
 from sfu.client.errors import ClientError
 from sfu.client.link import CONNECT_SECONDS, Post, new_connection, until_decided
 from sfu.client.local import LocalPublication
+from sfu.client.mesh_glare import lines_of, not_taken, own_mid, with_lines, without_lines
 from sfu.client.mesh_tracks import InTracks, OutTracks
 from sfu.client.pipe import Pipe
 from sfu.client.statistics import ConnectionStats, measure
@@ -69,6 +70,10 @@ class MeshPeer:
         self._offered: RTCSessionDescription | None = None
         """Our offer that is not answered yet."""
         self._due = False
+        self._again = False
+        """Our offer was void: another is made even if nothing has changed since."""
+        self._own: list[MediaDescription] = []
+        """Lines of void offers that the other has not agreed to yet."""
         self._early: list[Data] = []
         self._work: asyncio.Queue[Data | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._run())
@@ -153,8 +158,9 @@ class MeshPeer:
             # After the transceivers: aiortc would stop the transport they share if it came with the channels.
             for label in ("chat", "files"):
                 self._add_channel(self._pc.createDataChannel(label))
-        elif not changed:
+        elif not changed and not self._again:
             return
+        self._again = False
         self._offered = await self._pc.createOffer()
         if first or not self._polite:
             await self._pc.setLocalDescription(self._offered)
@@ -168,15 +174,17 @@ class MeshPeer:
         if remote.type == "offer":
             if self._offered is not None and not self._polite:
                 return  # two offers crossed: ours counts
-            self._due = self._due or self._offered is not None
-            self._offered = None
+            void, self._offered = self._offered, None
+            self._due = self._due or void is not None
+            self._again = self._again or void is not None
             self._call = self._call or str(data.get("call", ""))
-            await self._accept(remote)
+            await self._accept(remote, void)
         elif remote.type == "answer" and self._offered is not None:
             if self._pc.signalingState == "stable":
                 await self._pc.setLocalDescription(self._offered)
             await self._pc.setRemoteDescription(remote)
             self._offered = None
+            self._own.clear()
         else:
             return
         self._in.describe(received)
@@ -187,20 +195,23 @@ class MeshPeer:
             self._due = False
             self._work.put_nowait(None)
 
-    async def _accept(self, offer: RTCSessionDescription) -> None:
+    async def _accept(self, offer: RTCSessionDescription, void: RTCSessionDescription | None) -> None:
+        """Answer an offer; `void` is the one of our own that it crossed."""
         pc = self._pc
         if pc.remoteDescription is not None:
             await until_decided(pc)
-        fresh = [transceiver for transceiver in pc.getTransceivers() if transceiver.mid is None]
-        await pc.setRemoteDescription(offer)
-        if any(transceiver.mid is None for transceiver in pc.getTransceivers()):
-            # Those of our own offer that is void now have indices which this offer may have taken; making an offer
-            # numbers them anew, and touches the codecs, which describing the remote side again puts right.
-            await pc.createOffer()
-            await pc.setRemoteDescription(offer)
+        transceivers = pc.getTransceivers()
+        fresh = [transceiver for transceiver in transceivers if transceiver.mid is None]
+        known = {transceiver.mid for transceiver in transceivers if transceiver.mid is not None}
+        if fresh and void is not None:
+            self._own += not_taken(lines_of(void, known), lines_of(offer, known))
+            for line in self._own:
+                line.rtp.muxId = line.rtp.muxId if line.rtp.muxId in known else own_mid()
+        await pc.setRemoteDescription(with_lines(offer, self._own) if self._own else offer)
+        self._again = self._again or bool(self._own)
         self._due = not self._out.adopt(offer, fresh) or self._due
         await pc.setLocalDescription()
-        await self._describe(pc.localDescription)
+        await self._describe(without_lines(pc.localDescription, [line.rtp.muxId for line in self._own]))
 
     async def _candidate(self, data: Data) -> None:
         if self._pc.remoteDescription is None:

@@ -86,12 +86,13 @@ class OutTracks:
         mids = {one: one.mid for one in transceivers if one.mid is not None}
         # Those without get theirs, in order, when the offer is answered.
         media = SessionDescription.parse(description.sdp).media
+        described = {m.rtp.muxId for m in media}
         new = [m.rtp.muxId for m in media if m.kind != "application" and m.rtp.muxId not in mids.values()]
         mids |= dict(zip((one for one in transceivers if one.mid is None), new, strict=False))
         return {
             mids[sending.transceiver]: sending.track.ids["mesh"]
             for sending in self._sending.values()
-            if sending.transceiver in mids and "mesh" in sending.track.ids
+            if mids.get(sending.transceiver) in described and "mesh" in sending.track.ids
         }
 
     def close(self) -> None:

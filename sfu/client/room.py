@@ -289,6 +289,9 @@ class Room:
             self._ending = asyncio.create_task(self._shut(reason))
 
     async def _shut(self, reason: str) -> None:
+        await self._post.close()
+        if reason == "left":
+            await self._ways.drain()
         await self._session.close()
         await self._ways.close()
         await self._post.close()

@@ -5,6 +5,7 @@ Knows: links, the path in force, what is published and subscribed to. Does not k
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,7 @@ MOVE_SECONDS = 20.0
 OTHERS_SECONDS = 6.0
 """Who has not told by then that it has moved does not tell."""
 AFTERGLOW_SECONDS = 0.4
+DRAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 
 
@@ -119,6 +121,20 @@ class Ways:
         if isinstance(link, MeshLink):
             await link.ready(to)
         return link.channels(label, to)
+
+    async def drain(self) -> None:
+        """Wait, for a moment, until the last texts and acknowledgements have arrived: the news of leaving is faster."""
+        links = [link for _, link in self._links()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await _until(
+                    lambda: all(
+                        channel.quiet
+                        for link in links
+                        for label in ("chat", "files")
+                        for channel in link.channels(label, None)
+                    )
+                )
 
     async def stats(self) -> list[ConnectionStats]:
         return [one for _, link in self._links() for one in await link.stats()]

@@ -3,14 +3,31 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiortc import MediaStreamTrack
 
 from sfu.client import ChatMessage, FileOffered, PathChanged, Published, connect
+from sfu.client.mesh_link import MeshLink
+from sfu.client.mesh_peer import MeshPeer
 from sfu.config import Config
 from tests.client.serving import Picture, Tone, next_event, serving, until, until_grey
+
+
+@pytest.fixture(autouse=True)
+def _connected_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A connection that is lost is made again: no test may pass by that."""
+    calls: list[tuple[MeshLink, str]] = []
+    make = MeshLink._open
+
+    def noted(link: MeshLink, other: str, *, call: str, calling: bool) -> MeshPeer:
+        calls.append((link, other))
+        return make(link, other, call=call, calling=calling)
+
+    monkeypatch.setattr(MeshLink, "_open", noted)
+    yield
+    assert len(calls) == len(set(calls))
 
 
 @pytest.fixture

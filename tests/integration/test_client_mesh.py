@@ -3,12 +3,29 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from sfu.client import ChatMessage, FileOffered, Left, Muted, Published, Room, Unpublished, connect
+from sfu.client.mesh_link import MeshLink
+from sfu.client.mesh_peer import MeshPeer
 from tests.client.serving import Picture, Tone, next_event, serving, until, until_ended, until_grey, volume_of
+
+
+@pytest.fixture(autouse=True)
+def _connected_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A connection that is lost is made again: no test may pass by that."""
+    calls: list[tuple[MeshLink, str]] = []
+    make = MeshLink._open
+
+    def noted(link: MeshLink, other: str, *, call: str, calling: bool) -> MeshPeer:
+        calls.append((link, other))
+        return make(link, other, call=call, calling=calling)
+
+    monkeypatch.setattr(MeshLink, "_open", noted)
+    yield
+    assert len(calls) == len(set(calls))
 
 
 @pytest.fixture
@@ -86,6 +103,21 @@ async def test_offers_that_cross(url: str) -> None:
             for publication in room.publications:
                 track = await room.subscribe(publication)
                 await (volume_of(track) if publication.kind == "audio" else until_grey(track, grey))
+
+
+async def test_offers_that_cross_with_different_kinds(url: str) -> None:
+    """Connected already, one adds sound and the other a picture: both on what would be the same m-line."""
+    async with people(url, "Ada", "Bob") as (ada, bob):
+        await bob.send("connected?")
+        await next_event(ada.events(), ChatMessage)
+        await asyncio.gather(ada.publish(Tone()), bob.publish(Picture(120)))
+        await until(lambda: ada.publications and bob.publications)
+        await until_grey(await ada.subscribe(ada.publications[0]), 120)
+        assert await volume_of(await bob.subscribe(bob.publications[0])) > 50
+        await asyncio.gather(ada.publish(Picture(60)), bob.publish(Tone()))
+        await until(lambda: len(ada.publications) == len(bob.publications) == 2)
+        await until_grey(await bob.subscribe(bob.publications[1]), 60)
+        assert await volume_of(await ada.subscribe(ada.publications[1])) > 50
 
 
 async def test_a_group_chat_without_cameras(url: str) -> None:
