@@ -25,6 +25,7 @@ from aiohttp.typedefs import Handler
 from sfu import tls
 from sfu.config import Config, ConfigError
 from sfu.pages import Pages, add_headers, find_folder, origin_allowed
+from signaling.auto import AutoSettings
 from signaling.backend import Backend
 from signaling.counters import Counters
 from signaling.lobby import Lobby
@@ -74,7 +75,8 @@ def create_app(
     Its shutdown says bye to every client. Raises FileNotFoundError if the page is missing.
     """
     counters = Counters()
-    lobby = Lobby(backend, counters, max_room_size=config.max_room_size)
+    auto = AutoSettings(threshold=config.auto_threshold, quiet=config.auto_quiet)
+    lobby = Lobby(backend, counters, max_room_size=config.max_room_size, auto=auto)
     sockets = WebSockets(lobby, counters)
     started = time.monotonic()
 

@@ -85,8 +85,6 @@ class _Seat:
 class SfuBackend:
     """Implements `signaling.backend.Backend` over one hub."""
 
-    topology = "sfu"
-
     def __init__(self, hub: Hub, hosts: list[str], new_member: MemberFactory) -> None:
         self._hub = hub
         self._hosts = hosts

@@ -138,6 +138,13 @@ class Config:
             _word("debug", "info", "warning", "error"),
         ),
     ] = "info"
+    auto_threshold: Annotated[
+        int, Option("participants from whom on the server carries an auto room", "NUMBER", _number(2, 100))
+    ] = 3
+    auto_quiet: Annotated[
+        int,
+        Option("seconds with fewer than that before they speak directly again", "SECONDS", _number(0, 3600)),
+    ] = 10
     max_room_size: Annotated[int, Option("participants a room may have", "NUMBER", _number(1, 10_000))] = 100
     allow_origin: Annotated[
         tuple[str, ...],

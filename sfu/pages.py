@@ -36,7 +36,11 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
 class Pages:
-    """Serves the files of the web folder: `/`, `/r/ROOM` and what they refer to."""
+    """Serves the files of the web folder.
+
+    `/`, `/r/ROOM` (a room) and `/b/ROOM` (a broadcast) are all index.html, which reads the address itself; the
+    other files have their own names.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
@@ -47,6 +51,7 @@ class Pages:
         """Add the routes; the last one takes every path, so it comes after all others."""
         app.router.add_get("/", self._index)
         app.router.add_get("/r/{room}", self._room)
+        app.router.add_get("/b/{room}", self._room)
         app.router.add_get("/{path:.+}", self._file)
 
     async def _index(self, request: web.Request) -> web.StreamResponse:

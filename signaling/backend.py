@@ -1,6 +1,6 @@
 """The boundary between signaling and whatever moves the media: two interfaces that fit on a page.
 
-Knows: what a topology (SFU, mesh, ...) does for the members of rooms, and what it tells about them.
+Knows: what the server does for members of rooms who send it their media, and what it tells about them.
 Does not know: any implementation. Signaling calls a `Backend`; a `Backend` calls `Events`.
 """
 
@@ -33,18 +33,19 @@ class Events(Protocol):
 
 
 class Backend(Protocol):
-    """What a topology does for members of rooms; the daemon supplies one.
+    """What moves the media of rooms (in mesh rooms nobody is asked to); the daemon supplies one.
 
     Methods raise SignalingError for what the client is to know; any other exception is logged, and
     the client gets the code `internal`. One participant's `offer`, `point` and `mute` come one after
     the other. `leave` may come at any time; an `offer` still being awaited then is cancelled.
     """
 
-    topology: str
-    """The word for clients: `sfu`, `mesh`, ..."""
-
     def join(self, room: str, participant: str, name: str, events: Events) -> None:
-        """A participant enters a room; the first call of each participant. Ids are never used again."""
+        """A participant enters a room; the first call of each participant.
+
+        Ids of others are never used again, but after `leave` a participant may join again under its own, to
+        begin with a new connection.
+        """
 
     async def offer(self, participant: str, offer: Offer) -> Answer:
         """Bring media in line with an offer, which holds the whole wanted state. `Answer.re` is ignored."""

@@ -18,6 +18,8 @@ class Counters:
     messages_out: int = 0
     joins: int = 0
     departures: int = 0
+    signals: int = 0
+    path_changes: int = 0
     too_slow: int = 0
     errors: dict[ErrorCode, int] = field(default_factory=dict)
 

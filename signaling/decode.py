@@ -12,6 +12,7 @@ import msgspec
 from signaling.errors import SignalingError
 from signaling.messages import (
     MAX_MESSAGE_BYTES,
+    Announce,
     ClientMessage,
     DisplayName,
     Join,
@@ -22,10 +23,20 @@ from signaling.messages import (
     Point,
     RequestId,
     RoomName,
+    Signal,
 )
 
 TYPES: Mapping[str, type[ClientMessage]] = MappingProxyType(
-    {"join": Join, "offer": Offer, "point": Point, "mute": Mute, "leave": Leave, "ping": Ping}
+    {
+        "join": Join,
+        "offer": Offer,
+        "point": Point,
+        "mute": Mute,
+        "announce": Announce,
+        "signal": Signal,
+        "leave": Leave,
+        "ping": Ping,
+    }
 )
 
 
@@ -41,11 +52,13 @@ def decode(text: str) -> ClientMessage:
     if tag not in TYPES:
         raise SignalingError("unknown-type", f"There is no message type {tag[:40]!r}.", re)
     try:
-        message = msgspec.convert(fields, TYPES[tag])
+        message = _signal(text) if tag == "signal" else msgspec.convert(fields, TYPES[tag])
     except msgspec.ValidationError as error:
         raise _refusal(tag, fields, error, re) from None
     if isinstance(message, Offer):
         _check_mids(message)
+    if isinstance(message, Announce):
+        _check_keys(message)
     return message
 
 
@@ -84,6 +97,19 @@ def _refusal(
     if tag == "join" and not _fits(fields.get("name"), DisplayName):
         return SignalingError("bad-name", "A name has 1 to 64 printable characters.", re)
     return SignalingError("bad-message", f"The {tag} message is wrong: {error}.", re)
+
+
+def _signal(text: str) -> Signal:
+    """Read a signal from its text, as its data is passed on letter by letter, whatever is in it."""
+    signal = msgspec.json.decode(text, type=Signal)
+    if not bytes(signal.data).startswith(b"{"):
+        raise SignalingError("bad-message", "The data of a signal is a JSON object.", signal.id)
+    return msgspec.structs.replace(signal, data=signal.data.copy())
+
+
+def _check_keys(announce: Announce) -> None:
+    if len({track.key for track in announce.publications}) != len(announce.publications):
+        raise SignalingError("bad-message", "A key stands twice in publications.", announce.id)
 
 
 def _check_mids(offer: Offer) -> None:

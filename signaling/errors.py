@@ -26,6 +26,9 @@ CODES: Mapping[ErrorCode, str] = MappingProxyType(
         "unknown-publication": "There is no such publication in the room (any more).",
         "unknown-mid": "The client's last offer has no such slot.",
         "not-yours": "The publication belongs to somebody else.",
+        "unknown-participant": "There is nobody else of this id in the room (any more).",
+        "not-allowed": "The room's topology, or the client's role in it, has no place for this.",
+        "role-taken": "The room has a publisher already.",
         "too-many-requests": "More requests than the server takes; try again a little later.",
         "internal": "The server failed; the fault is not the client's.",
     }

@@ -1,40 +1,43 @@
-"""Rooms of names: who is where, what they publish, and who hears of it.
+"""All rooms of this server: who comes and goes, and who does what a member asks.
 
-Knows: rooms, members, ids, presence, and the backend it asks for media. Does not know: sockets, SDP, how
-a member's messages reach it (each has an Outbox), or what kind of backend it is.
+Knows: rooms, members, ids, and the backend it asks for media. Does not know: sockets, SDP, how a member's
+messages reach it (each has an Outbox), or what kind of backend it is.
 """
 
 import asyncio
 import hmac
 import logging
 import secrets
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
+from signaling.auto import AutoSettings
 from signaling.backend import Backend
 from signaling.counters import Counters
 from signaling.errors import SignalingError
 from signaling.messages import (
+    Announce,
+    Announced,
     Join,
     Joined,
     Left,
     LeftReason,
     Mute,
-    Muted,
     Offer,
     Ok,
-    Participant,
+    Path,
     Point,
-    Publication,
-    Published,
     ServerMessage,
-    Slot,
-    Unpublished,
+    Signal,
     Welcome,
     encode,
 )
 from signaling.outbox import REPLACED, Ending, Outbox
+from signaling.room import Member, Room
+from signaling.seat import Seat
 
 logger = logging.getLogger(__name__)
 
@@ -44,55 +47,15 @@ ID_BYTES = 9
 SECRET_BYTES = 24
 
 
-class Member:
-    """One participant of one room; to the backend, the Events of that participant."""
+class Timer(Protocol):
+    """What `call_later` returns."""
 
-    __slots__ = ("_lobby", "id", "name", "outbox", "publications", "room", "secret")
+    def cancel(self) -> None:
+        """Call nothing any more."""
 
-    def __init__(self, lobby: "Lobby", participant: str, secret: str, request: Join, outbox: Outbox) -> None:
-        self._lobby = lobby
-        self.id = participant
-        self.secret = secret
-        self.name = request.name
-        self.room = request.room
-        self.outbox = outbox
-        self.publications: dict[str, Publication] = {}
 
-    def describe(self) -> Participant:
-        """Return what the others may know of this member."""
-        return Participant(id=self.id, name=self.name, publications=tuple(self.publications.values()))
-
-    @property
-    def log_ids(self) -> dict[str, str]:
-        """The `extra` of log lines about this member."""
-        return {"room": self.room, "participant": self.id}
-
-    def published(self, publication: Publication) -> None:
-        if self._lobby.holds(self):
-            self.publications[publication.id] = publication
-            self._lobby.tell_others(self, Published(participant=self.id, publication=publication))
-
-    def unpublished(self, publication_id: str) -> None:
-        if self._lobby.holds(self) and self.publications.pop(publication_id, None) is not None:
-            self._lobby.tell_others(self, Unpublished(participant=self.id, publication=publication_id))
-
-    def muted(self, publication_id: str, muted: bool) -> None:
-        known = self.publications.get(publication_id)
-        if known is not None and self._lobby.holds(self):
-            self.publications[publication_id] = msgspec.structs.replace(known, muted=muted)
-            self._lobby.tell_others(
-                self, Muted(participant=self.id, publication=publication_id, muted=muted)
-            )  # fmt: skip
-
-    def slot(self, slot: Slot) -> None:
-        if self._lobby.holds(self):
-            self.outbox.put(encode(msgspec.structs.replace(slot, re=None)))
-
-    def gone(self, reason: LeftReason) -> None:
-        if self._lobby.holds(self):
-            # 1008: the client can do better, by joining again.
-            self.outbox.end(Ending(reason, "timeout", 1008))
-            self._lobby.remove(self, reason)
+def _call_later(seconds: float, callback: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, callback)
 
 
 class Lobby:
@@ -104,58 +67,68 @@ class Lobby:
         counters: Counters,
         *,
         max_room_size: int = MAX_ROOM_SIZE,
+        auto: AutoSettings = AutoSettings(),  # noqa: B008 - frozen
         random_text: Callable[[int], str] = secrets.token_urlsafe,
+        clock: Callable[[], float] = time.monotonic,
+        call_later: Callable[[float, Callable[[], None]], Timer] = _call_later,
     ) -> None:
         self._backend = backend
         self._counters = counters
         self._max_room_size = max_room_size
+        self._auto = auto
         self._random_text = random_text
-        self._rooms: dict[str, dict[str, Member]] = {}
+        self._clock = clock
+        self._call_later = call_later
+        self._rooms: dict[str, Room] = {}
         self._members: dict[str, Member] = {}
+        self._seats: dict[str, Seat] = {}
+        self._timers: dict[str, Timer] = {}
         self._departures: set[asyncio.Task[None]] = set()
 
     def join(self, request: Join, outbox: Outbox) -> Member:
         """Enter a room and welcome the new member; raises SignalingError or what the backend raises."""
         replaced = self._proven(request.replaces)
-        room = self._rooms.get(request.room, {})
-        if sum(member is not replaced for member in room.values()) >= self._max_room_size:
+        room = self._rooms.get(request.room) or Room(request.room, request.topology, self._auto)
+        if sum(member is not replaced for member in room.members.values()) >= self._max_room_size:
             raise SignalingError("room-full", f"This room is full ({self._max_room_size} participants).")
+        role = room.role_for(request, replaced)
         participant = "p_" + self._random_text(ID_BYTES)
         secret = f"{participant}.{self._random_text(SECRET_BYTES)}"
-        member = Member(self, participant, secret, request, outbox)
-        self._backend.join(request.room, participant, request.name, member)
+        member = Member(room, participant, secret, request.name, role, outbox, self._publication_id)
+        seat = Seat(self._backend, member, self._media_gone) if room.uses_backend else None
         if replaced is not None:
             replaced.outbox.end(REPLACED)
             self.remove(replaced, "replaced")
-        room = self._rooms.setdefault(request.room, {})
-        welcome = Welcome(
-            re=request.id,
-            participant=participant,
-            session=secret,
-            room=request.room,
-            topology=self._backend.topology,
-            participants=tuple(other.describe() for other in room.values()),
-        )
-        self._members[participant] = room[participant] = member
-        self._counters.joins += 1
-        logger.info("> joined, %d in the room", len(room), extra=member.log_ids)
-        outbox.put(encode(welcome))
-        self.tell_others(member, Joined(participant=member.describe()))
+        self._enter(member, seat, request)
         return member
 
-    async def perform(self, member: Member, request: Offer | Point | Mute) -> None:
+    async def perform(self, member: Member, request: Offer | Point | Mute | Announce | Signal) -> None:
         """Do what a member asks and queue its answer; raises SignalingError or what the backend raises."""
         if not self.holds(member):
             raise SignalingError("not-joined", "You are no longer in the room.")
         reply: ServerMessage
         match request:
             case Offer():
-                answer = await self._backend.offer(member.id, request)
+                member.room.check_offer(member, request)
+                answer = await self._seats[member.id].offer(request)
                 reply = msgspec.structs.replace(answer, re=request.id)
             case Point():
+                member.room.check_backend()
+                await self._seats[member.id].settled()
                 reply = msgspec.structs.replace(self._backend.point(member.id, request), re=request.id)
             case Mute():
-                self._backend.mute(member.id, request.publication, request.muted)
+                if not member.room.mute_direct(member, request.publication, request.muted):
+                    await self._seats[member.id].settled()
+                    self._backend.mute(member.id, request.publication, request.muted)
+                reply = Ok(re=request.id)
+            case Announce():
+                member.room.check_direct()
+                reply = Announced(re=request.id, publications=member.direct.announce(request.publications))
+            case Signal():
+                member.room.signal(member, request)
+                self._counters.signals += 1
+                if request.id is None:
+                    return
                 reply = Ok(re=request.id)
         member.outbox.put(encode(reply))
 
@@ -184,36 +157,98 @@ class Lobby:
         """Return whether a member is in its room (still)."""
         return self._members.get(member.id) is member
 
-    def tell_others(self, member: Member, message: ServerMessage) -> None:
-        """Queue a message to everybody in the member's room but the member; written as JSON once."""
-        text = encode(message)
-        for other in self._rooms.get(member.room, {}).values():
-            if other is not member:
-                other.outbox.put(text)
-
     def remove(self, member: Member, reason: LeftReason) -> asyncio.Task[None] | None:
-        """Take a member out of its room at once, tell the others, and have the backend let go of it."""
+        """Take a member out of its room at once, tell the others, and have the backend let go of it.
+
+        Returns the task in which the backend does so, None where there is nothing to wait for.
+        """
         if not self.holds(member):
             return None
+        room = member.room
         del self._members[member.id]
-        room = self._rooms[member.room]
-        del room[member.id]
-        if not room:
-            del self._rooms[member.room]
+        del room.members[member.id]
+        if not room.members:
+            del self._rooms[room.name]
         self._counters.departures += 1
         self._counters.too_slow += reason == "too-slow"
-        logger.info("< left (%s), %d in the room", reason, len(room), extra=member.log_ids)
-        self.tell_others(member, Left(participant=member.id, reason=reason))
-        departure = asyncio.create_task(self._let_go(member, reason))
+        logger.info("< left (%s), %d in the room", reason, len(room.members), extra=member.log_ids)
+        room.tell_others(member, Left(participant=member.id, reason=reason))
+        self._recount(room)
+        return self._give_up(self._seats.pop(member.id, None), reason)
+
+    def _enter(self, member: Member, seat: Seat | None, request: Join) -> None:
+        """Put a member into its room, welcome it and tell the others."""
+        room = member.room
+        others = tuple(other.describe() for other in room.members.values())
+        self._rooms[room.name] = room
+        self._members[member.id] = room.members[member.id] = member
+        if seat is not None:
+            self._seats[member.id] = seat
+        self._counters.joins += 1
+        logger.info("> joined, %d in the room", len(room.members), extra=member.log_ids)
+        moved = self._count(room)
+        welcome = Welcome(
+            re=request.id,
+            participant=member.id,
+            session=member.secret,
+            room=room.name,
+            topology=room.topology,
+            path=room.path,
+            role=member.role,
+            participants=others,
+            threshold=room.threshold,
+        )
+        member.outbox.put(encode(welcome))
+        room.tell_others(member, Joined(participant=member.describe()))
+        if moved:
+            room.tell_others(member, Path(path=room.path))
+
+    # -- auto rooms ------------------------------------------------------------------------------------------
+
+    def _recount(self, room: Room) -> None:
+        if self._count(room):
+            room.tell_all(Path(path=room.path))
+
+    def _count(self, room: Room) -> bool:
+        """Judge an auto room by its members and the time; return whether its path changed."""
+        if room.auto is None:
+            return False
+        if timer := self._timers.pop(room.name, None):
+            timer.cancel()
+        now = self._clock()
+        moved = room.auto.count(len(room.members), now)
+        if moved:
+            self._note_path(room)
+        deadline = room.auto.deadline()
+        if deadline is not None and room.members:
+            self._timers[room.name] = self._call_later(max(0.0, deadline - now), lambda: self._recount(room))
+        return moved
+
+    def _note_path(self, room: Room) -> None:
+        self._counters.path_changes += 1
+        logger.info("- the path is %s now", room.path, extra={"room": room.name})
+        if room.path == "mesh":
+            for participant in room.members:
+                self._seats[participant].relied_on = False
+
+    # -- departures ------------------------------------------------------------------------------------------
+
+    def _media_gone(self, member: Member, reason: LeftReason) -> None:
+        # 1008: the client can do better, by joining again.
+        member.outbox.end(Ending(reason, "timeout", 1008))
+        self.remove(member, reason)
+
+    def _give_up(self, seat: Seat | None, reason: LeftReason) -> asyncio.Task[None] | None:
+        if seat is None:
+            return None
+        seat.silence()
+        departure = asyncio.create_task(seat.give_up(reason))
         self._departures.add(departure)
         departure.add_done_callback(self._departures.discard)
         return departure
 
-    async def _let_go(self, member: Member, reason: LeftReason) -> None:
-        try:
-            await self._backend.leave(member.id, reason)
-        except Exception:
-            logger.exception("x the backend failed to let go of a participant", extra=member.log_ids)
+    def _publication_id(self) -> str:
+        return "t_" + self._random_text(ID_BYTES)
 
     def _proven(self, secret: str | None) -> Member | None:
         """Return the member whose session secret this is."""

@@ -8,7 +8,8 @@ Structs are frozen. Optional fields that hold their default are left out of the 
 received message are ignored, so that either side can be newer than the other.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -41,9 +42,15 @@ Sdp = Annotated[str, Meta(min_length=1, max_length=MAX_SDP_CHARS)]
 Mid = Annotated[str, Meta(min_length=1, max_length=32)]
 """The a=mid value of a media section (RFC 5888 section 4)."""
 SyncWord = Annotated[str, Meta(min_length=1, max_length=64)]
+Key = Annotated[str, Meta(min_length=1, max_length=64)]
+"""The client's own word for a track it announces; means something to that client alone."""
 
 Source = Literal["microphone", "camera", "screen", "screen-audio", "other"]
 Kind = Literal["audio", "video"]
+Topology = Literal["sfu", "mesh", "auto", "broadcast"]
+MediaPath = Literal["sfu", "mesh"]
+"""Where media goes: through the server, or from client to client."""
+Role = Literal["member", "publisher", "viewer"]
 SlotState = Literal["active", "empty", "unsupported-codec"]
 LeftReason = Literal["left", "disconnected", "timeout", "replaced", "too-slow", "shutdown"]
 ByeReason = Literal["shutdown", "too-slow", "replaced", "timeout"]
@@ -61,6 +68,9 @@ ErrorCode = Literal[
     "unknown-publication",
     "unknown-mid",
     "not-yours",
+    "unknown-participant",
+    "not-allowed",
+    "role-taken",
     "too-many-requests",
     "internal",
 ]
@@ -80,11 +90,16 @@ class Request(Value, frozen=True, tag_field="type", kw_only=True):
 
 
 class Join(Request, frozen=True, tag="join"):
-    """Enter a room; `replaces` is the session secret of an earlier connection of the same person."""
+    """Enter a room; `replaces` is the session secret of an earlier connection of the same person.
+
+    `topology` is a wish for a room that doesn't exist yet; `role` counts in broadcast rooms only.
+    """
 
     room: RoomName
     name: DisplayName
     replaces: SessionSecret | None = None
+    topology: Topology = "sfu"
+    role: Role = "member"
 
 
 class Publish(Value, frozen=True):
@@ -107,11 +122,15 @@ class Receive(Value, frozen=True):
 
 
 class Offer(Request, frozen=True, tag="offer"):
-    """An SDP offer with the whole wanted state: a mid that is not listed is neither sent nor received."""
+    """An SDP offer with the whole wanted state: a mid that is not listed is neither sent nor received.
+
+    `fresh`: it is of a new RTCPeerConnection; the one before, and what it published, end.
+    """
 
     sdp: Sdp
     publish: Annotated[tuple[Publish, ...], Meta(max_length=16)]
     receive: Annotated[tuple[Receive, ...], Meta(max_length=256)]
+    fresh: bool = False
 
 
 class Point(Request, frozen=True, tag="point"):
@@ -128,6 +147,28 @@ class Mute(Request, frozen=True, tag="mute"):
     muted: bool
 
 
+class Track(Value, frozen=True):
+    """A track that the client sends directly to the others."""
+
+    key: Key
+    kind: Kind
+    source: Source
+    muted: bool = False
+
+
+class Announce(Request, frozen=True, tag="announce"):
+    """The whole wanted state of what the client sends directly to the others; keys are unique."""
+
+    publications: Annotated[tuple[Track, ...], Meta(max_length=16)]
+
+
+class Signal(Request, frozen=True, tag="signal"):
+    """Something for one other participant; `data` is the JSON text of an object, passed on as it is."""
+
+    to: Id
+    data: msgspec.Raw
+
+
 class Leave(Request, frozen=True, tag="leave"):
     """Leave the room; the server closes the WebSocket."""
 
@@ -136,19 +177,23 @@ class Ping(Request, frozen=True, tag="ping"):
     """Ask for a pong; answered at once, even while an offer is being worked on."""
 
 
-ClientMessage = Join | Offer | Point | Mute | Leave | Ping
+ClientMessage = Join | Offer | Point | Mute | Announce | Signal | Leave | Ping
 
 # ------------------------------------------------------------------------------------- server to client
 
 
 class Publication(Value, frozen=True):
-    """A track that a participant publishes; `codec` is its encoding name in SDP, such as VP8 or opus."""
+    """A track that a participant publishes; `codec` is its encoding name in SDP, such as VP8 or opus.
+
+    With the path `mesh` it is sent directly, and the codec, which the server doesn't learn, is empty.
+    """
 
     id: Id
     kind: Kind
     source: Source
     muted: bool
     codec: str
+    path: MediaPath = "sfu"
 
 
 class Participant(Value, frozen=True):
@@ -157,6 +202,7 @@ class Participant(Value, frozen=True):
     id: Id
     name: DisplayName
     publications: tuple[Publication, ...]
+    role: Role = "member"
 
 
 class Reply(Value, frozen=True, tag_field="type", kw_only=True):
@@ -166,13 +212,19 @@ class Reply(Value, frozen=True, tag_field="type", kw_only=True):
 
 
 class Welcome(Reply, frozen=True, tag="welcome"):
-    """Answers join. `participants` are the others; `session` proves, in a later join, that this was me."""
+    """Answers join. `participants` are the others; `session` proves, in a later join, that this was me.
+
+    `path` is in force now; `threshold` (auto rooms only) participants and more speak through the server.
+    """
 
     participant: Id
     session: SessionSecret
     room: RoomName
-    topology: str
+    topology: Topology
+    path: MediaPath
+    role: Role
     participants: tuple[Participant, ...]
+    threshold: int | None = None
 
 
 class Joined(Value, frozen=True, tag_field="type", tag="joined"):
@@ -243,8 +295,34 @@ class Slot(Reply, frozen=True, tag="slot"):
     message: str | None = None
 
 
+class AnnounceResult(Value, frozen=True):
+    """The id that an announced track got; it keeps it as long as it is announced under that key."""
+
+    key: Key
+    publication: Id
+
+
+class Announced(Reply, frozen=True, tag="announced"):
+    """Answers announce."""
+
+    publications: tuple[AnnounceResult, ...]
+
+
+class Signaled(Value, frozen=True, tag_field="type", tag="signal"):
+    """Something from one other participant; who that is, the server says."""
+
+    sender: Id = msgspec.field(name="from")
+    data: msgspec.Raw
+
+
+class Path(Value, frozen=True, tag_field="type", tag="path"):
+    """Where media goes from now on (auto rooms): set up the new way, then end the other."""
+
+    path: MediaPath
+
+
 class Ok(Reply, frozen=True, tag="ok"):
-    """Answers mute."""
+    """Answers mute, and a signal that has an id."""
 
 
 class Pong(Reply, frozen=True, tag="pong"):
@@ -273,13 +351,19 @@ ServerMessage = (
     | Answer
     | Slot
     | Muted
+    | Announced
+    | Signaled
+    | Path
     | Ok
     | Pong
     | Error
     | Bye
 )  # fmt: skip
 
+Data = Mapping[str, Any]
+
 _encoder = msgspec.json.Encoder()
+_data_decoder: msgspec.json.Decoder[Data] = msgspec.json.Decoder(dict[str, Any])
 _server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 
 
@@ -291,3 +375,13 @@ def encode(message: ClientMessage | ServerMessage) -> str:
 def decode_server(text: str | bytes) -> ServerMessage:
     """Read a message of the server, as a client does; raises msgspec.MsgspecError if it is none."""
     return _server_decoder.decode(text)
+
+
+def to_data(fields: Data) -> msgspec.Raw:
+    """Write the `data` of a signal."""
+    return msgspec.Raw(_encoder.encode(fields))
+
+
+def from_data(data: msgspec.Raw) -> Data:
+    """Read the `data` of a signal; raises msgspec.MsgspecError if it is no JSON object."""
+    return _data_decoder.decode(data)

@@ -12,8 +12,10 @@ from signaling.messages import ByeReason, LeftReason
 
 MAX_MESSAGES = 1024
 """A client that joins a room of 100 gets some 400 messages if all the others join at that moment."""
-MAX_BYTES = 1 << 20
-"""In characters of JSON; the largest single message, an answer with 256 slots, has about 300,000."""
+MAX_BYTES = 2 << 20
+"""In characters of JSON; the largest single message is a signal of 1 MiB, which still fits beside the reserve."""
+RESERVE = 1 / 4
+"""The part of an outbox that what other clients send may not fill: it is left to what the server has to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,17 @@ class Outbox:
         self._texts.append(text)
         self._bytes += len(text)
         self._wake.set()
+
+    def put_if_room(self, text: str) -> bool:
+        """Queue what another client sent; False if too much waits already, and then nothing is queued."""
+        share = 1 - RESERVE
+        if (
+            len(self._texts) >= share * self._max_messages
+            or self._bytes + len(text) > share * self._max_bytes
+        ):  # fmt: skip
+            return self.ending is not None
+        self.put(text)
+        return True
 
     def end(self, ending: Ending) -> None:
         """End the connection once what is queued has been sent; the first ending is the one that counts."""

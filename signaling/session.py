@@ -1,6 +1,7 @@
 """The protocol as one client sees it: frames and `now` in, effects out.
 
-Knows: which message is allowed when, how fast, and by when a client must have joined.
+Knows: which message is allowed when, how fast, by when a client must have
+joined, and how long it may be silent.
 Does not know: sockets, tasks, clocks; what is in the rooms (lobby.py) and who does the work.
 """
 
@@ -13,6 +14,7 @@ from signaling.bucket import TokenBucket
 from signaling.decode import decode
 from signaling.errors import SignalingError, to_message
 from signaling.messages import (
+    Announce,
     ClientMessage,
     ErrorCode,
     Join,
@@ -23,6 +25,7 @@ from signaling.messages import (
     Point,
     Pong,
     ServerMessage,
+    Signal,
 )
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE, Ending
 
@@ -33,8 +36,10 @@ MAX_PENDING = 32
 """Requests waiting for their answer, per client; the bound of the pump's queue."""
 JOIN_TIMEOUT = 30.0
 """Seconds a client may hold a connection without being in a room."""
+STALL = 0.5
+"""Who wakes up so many seconds late was held up itself: what clients sent meanwhile may lie unread."""
 
-Work = Join | Offer | Point | Mute
+Work = Join | Offer | Point | Mute | Announce | Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: "not-joined",
             Point: "not-joined",
             Mute: "not-joined",
+            Announce: "not-joined",
+            Signal: "not-joined",
             Ping: State.NEW,
             Leave: State.ENDED,
         },
@@ -92,6 +99,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: "not-joined",
             Point: "not-joined",
             Mute: "not-joined",
+            Announce: "not-joined",
+            Signal: "not-joined",
             Ping: State.JOINING,
             Leave: State.ENDED,
         },
@@ -100,6 +109,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Offer: State.JOINED,
             Point: State.JOINED,
             Mute: State.JOINED,
+            Announce: State.JOINED,
+            Signal: State.JOINED,
             Ping: State.JOINED,
             Leave: State.ENDED,
         },
@@ -118,16 +129,19 @@ _SENTENCES: Mapping[ErrorCode, str] = MappingProxyType(
 class Session:
     """One client's side of the protocol. Never raises, whatever the client sends."""
 
-    __slots__ = ("_bucket", "_join_by", "_pending", "state")
+    __slots__ = ("_bucket", "_heard", "_join_by", "_max_silence", "_pending", "state")
 
     def __init__(self, now: float) -> None:
         self.state = State.NEW
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, now)
         self._join_by = now + JOIN_TIMEOUT
         self._pending = 0
+        self._heard = now
+        self._max_silence: float | None = None
 
     def receive(self, frame: str | bytes, now: float) -> list[Effect]:
         """Take a text (str) or binary (bytes) frame of the client."""
+        self._heard = now
         overdue = self.tick(now)
         if overdue or self.state is State.ENDED:
             return overdue
@@ -143,17 +157,26 @@ class Session:
             effects.append(Pause(1 / MESSAGES_PER_SECOND))
         return effects
 
-    def finished(self, request: Work, succeeded: bool, now: float) -> None:
-        """Tell that the work of a `Perform` effect is done and its answer or error was sent."""
+    def finished(self, request: Work, succeeded: bool, now: float, max_silence: float | None = None) -> None:
+        """Tell that the work of a `Perform` effect is done and its answer or error was sent.
+
+        `max_silence`: after a join, how many seconds the room lets a member be silent; None: for ever.
+        """
         self._pending -= 1
         assert self._pending >= 0
         if isinstance(request, Join) and self.state is State.JOINING:
             self.state = State.JOINED if succeeded else State.NEW
             self._join_by = now + JOIN_TIMEOUT
+            self._max_silence = max_silence
+            self._heard = now
 
     def deadline(self) -> float | None:
         """Return when to call `tick`, None for never (until the next call of another method)."""
-        return self._join_by if self.state in (State.NEW, State.JOINING) else None
+        if self.state in (State.NEW, State.JOINING):
+            return self._join_by
+        if self.state is State.JOINED and self._max_silence is not None:
+            return self._heard + self._max_silence
+        return None
 
     def tick(self, now: float) -> list[Effect]:
         """Let time pass."""
@@ -161,6 +184,12 @@ class Session:
             return [self._end(TIMEOUT)]
         if self.state is State.JOINING and now >= self._join_by:
             self._join_by = now + JOIN_TIMEOUT
+        if self.state is State.JOINED and self._max_silence is not None:
+            late = now - self._heard - self._max_silence
+            if late > STALL:
+                self._heard += late + STALL
+            elif late >= 0:
+                return [self._end(TIMEOUT)]
         return []
 
     def _obey(self, frame: str | bytes, granted: bool) -> Effect:

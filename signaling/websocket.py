@@ -19,9 +19,10 @@ from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from signaling.counters import Counters
 from signaling.errors import to_message
-from signaling.lobby import Lobby, Member
+from signaling.lobby import Lobby
 from signaling.messages import Bye, Error, Join, ServerMessage, encode
 from signaling.outbox import DISCONNECTED, LEFT, MAX_BYTES, SHUTDOWN, TIMEOUT, TOO_LARGE, Outbox
+from signaling.room import Member
 from signaling.session import MAX_PENDING, Effect, End, Pause, Perform, Send, Session, Work
 
 logger = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ class _Connection:
         self._session = Session(clock())
         self._requests: asyncio.Queue[Work] = asyncio.Queue(MAX_PENDING)
         self._member: Member | None = None
+        self._alarm: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         reader = asyncio.create_task(self._guard(self._read()))
@@ -147,19 +149,27 @@ class _Connection:
 
     async def _read(self) -> None:
         while True:
-            deadline = self._session.deadline()
-            wait = None if deadline is None else max(0.0, deadline - self._clock())
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(None) as self._alarm:
+                    self._set_alarm()
                     frame = await self._socket.receive()
             except TimeoutError:
                 await self._apply(self._session.tick(self._clock()))
                 continue
+            finally:
+                self._alarm = None
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self._note_end(frame)
                 return
             self._counters.messages_in += 1
             await self._apply(self._session.receive(frame.data, self._clock()))
+
+    def _set_alarm(self) -> None:
+        """Wake the reader when the session wants its tick."""
+        if self._alarm is not None and not self._alarm.expired():
+            deadline = self._session.deadline()
+            wait = None if deadline is None else max(0.0, deadline - self._clock())
+            self._alarm.reschedule(None if wait is None else asyncio.get_running_loop().time() + wait)
 
     async def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -168,6 +178,8 @@ class _Connection:
                     self._send(message)
                 case Perform(request):
                     self._requests.put_nowait(request)
+                    # Let the worker do what is quickly done, before the next of many frames is read.
+                    await asyncio.sleep(0)
                 case End(ending):
                     self._outbox.end(ending)
                 case Pause(seconds):
@@ -188,7 +200,9 @@ class _Connection:
         while True:
             request = await self._requests.get()
             succeeded = await self._perform(request)
-            self._session.finished(request, succeeded, self._clock())
+            max_silence = self._member.room.max_silence if self._member is not None else None
+            self._session.finished(request, succeeded, self._clock(), max_silence)
+            self._set_alarm()
 
     async def _perform(self, request: Work) -> bool:
         try:

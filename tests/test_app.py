@@ -47,6 +47,7 @@ def folder(tmp_path: Path) -> Path:
     (root / "js").mkdir(parents=True)
     (root / "index.html").write_text("<!doctype html><title>room</title>")
     (root / "js" / "app.js").write_text("export {};")
+    (root / "loopback.html").write_text("<!doctype html><title>self test</title>")
     (root / "style.css").write_text("body {}")
     (root / "tsconfig.json").write_text("{}")
     (root / ".hidden.js").write_text("no")
@@ -69,7 +70,19 @@ async def client(folder: Path) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/r/blue", "/r/my%20room", "/r/a.b-c_d?name=Ada", "/index.html"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/r/blue",
+        "/r/my%20room",
+        "/r/a.b-c_d?name=Ada",
+        "/r/blue?topology=mesh",
+        "/b/stage",
+        "/b/stage?role=publisher",
+        "/index.html",
+    ],
+)
 async def test_the_page(client: Client, path: str) -> None:
     response = await client.get(path)
     assert response.status == 200
@@ -91,6 +104,9 @@ async def test_the_page(client: Client, path: str) -> None:
 async def test_files_and_their_types(client: Client) -> None:
     script = await client.get("/js/app.js")
     assert script.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    other = await client.get("/loopback.html")
+    assert other.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<title>self test</title>" in await other.text()
     assert (await client.get("/style.css")).headers["Content-Type"] == "text/css; charset=utf-8"
     again = await client.get("/js/app.js", headers={"If-None-Match": script.headers["ETag"]})
     assert again.status == 304
@@ -114,6 +130,8 @@ async def test_files_and_their_types(client: Client) -> None:
         "/r/a%2fb",
         "/r/%3Cscript%3E",
         "/r/%20",
+        "/b/",
+        "/b/a%2fb",
         "/r/" + "x" * 65,
     ],
 )
@@ -157,6 +175,18 @@ async def test_max_room_size(folder: Path) -> None:
         ada, bob = await client.ws_connect("/ws"), await client.ws_connect("/ws")
         assert isinstance(await ask(ada, Join(room="blue", name="Ada")), Welcome)
         assert getattr(await ask(bob, Join(room="blue", name="Bob")), "code", None) == "room-full"
+        await asyncio.gather(ada.close(), bob.close())
+
+
+async def test_auto_settings(folder: Path) -> None:
+    async with running(Config(auto_threshold=2, auto_quiet=60), folder) as client:
+        ada, bob = await client.ws_connect("/ws"), await client.ws_connect("/ws")
+        first = await ask(ada, Join(room="blue", name="Ada", topology="auto"))
+        assert isinstance(first, Welcome)
+        assert (first.topology, first.path, first.threshold) == ("auto", "mesh", 2)
+        second = await ask(bob, Join(room="blue", name="Bob"))
+        assert isinstance(second, Welcome)
+        assert (second.topology, second.path) == ("auto", "sfu")
         await asyncio.gather(ada.close(), bob.close())
 
 

@@ -37,7 +37,6 @@ class MemoryBackend:
     """
 
     def __init__(self) -> None:
-        self.topology = "sfu"
         self.members: dict[str, _Member] = {}
         self.left: list[tuple[str, LeftReason]] = []
         self.release = asyncio.Event()

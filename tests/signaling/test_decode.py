@@ -2,16 +2,31 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaling.decode import TYPES, decode
 from signaling.errors import SignalingError
-from signaling.messages import MAX_MESSAGE_BYTES, MAX_SDP_CHARS, ErrorCode, Join, Offer, Ping, encode
+from signaling.messages import (
+    MAX_MESSAGE_BYTES,
+    MAX_SDP_CHARS,
+    ErrorCode,
+    Join,
+    Offer,
+    Ping,
+    Signal,
+    Signaled,
+    decode_server,
+    encode,
+    from_data,
+    to_data,
+)
 
 OFFER = {"type": "offer", "sdp": "v=0", "publish": [], "receive": []}
 CAMERA = {"mid": "0", "source": "camera"}
+TRACK = {"key": "cam", "kind": "video", "source": "camera"}
 SLOT = {"mid": "0", "publication": None}
 
 
@@ -52,6 +67,23 @@ def refusal(text: str) -> SignalingError:
         ('{"type": "ping", "id": -1}', "bad-message"),
         ('{"type": "ping", "id": 9007199254740992}', "bad-message"),
         ('{"type": "ping", "id": true}', "bad-message"),
+        ('{"type": "join", "room": "blue", "name": "Ada", "topology": "star"}', "bad-message"),
+        ('{"type": "join", "room": "blue", "name": "Ada", "role": "king"}', "bad-message"),
+        ('{"type": "announce"}', "bad-message"),
+        (json.dumps({"type": "announce", "publications": [TRACK | {"key": ""}]}), "bad-message"),
+        (json.dumps({"type": "announce", "publications": [TRACK | {"kind": "smell"}]}), "bad-message"),
+        (json.dumps({"type": "announce", "publications": [TRACK, TRACK]}), "bad-message"),
+        (
+            json.dumps({"type": "announce", "publications": [TRACK | {"key": str(i)} for i in range(17)]}),
+            "bad-message",
+        ),
+        ('{"type": "signal", "to": "p_1"}', "bad-message"),
+        ('{"type": "signal", "data": {}}', "bad-message"),
+        ('{"type": "signal", "to": 5, "data": {}}', "bad-message"),
+        ('{"type": "signal", "to": "p_1", "data": []}', "bad-message"),
+        ('{"type": "signal", "to": "p_1", "data": "{}"}', "bad-message"),
+        ('{"type": "signal", "to": "p_1", "data": null}', "bad-message"),
+        ('{"type": "signal", "to": "p_1", "data": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}", "bad-json"),
         (json.dumps(OFFER | {"sdp": ""}), "bad-message"),
         (json.dumps(OFFER | {"sdp": "x" * (MAX_SDP_CHARS + 1)}), "bad-message"),
         (json.dumps(OFFER | {"publish": [{"mid": "0", "source": "kitchen"}]}), "bad-message"),
@@ -67,10 +99,31 @@ def test_refused(text: str, code: ErrorCode) -> None:
     assert refusal(text).code == code
 
 
+def test_signals_are_passed_on_letter_by_letter() -> None:
+    data = '{"a" : 1.50, "a": [ ], "from": "p_7", "\\u00e9": "\\ud83d\\ude00é"}'
+    message = decode('{"from": "p_6", "data":  ' + data + ' , "to": "p_1", "type": "signal"}')
+    assert isinstance(message, Signal)
+    assert (message.to, bytes(message.data).decode()) == ("p_1", data)
+    passed_on = encode(Signaled(sender="p_2", data=message.data))
+    assert passed_on == '{"type":"signal","from":"p_2","data":' + data + "}"
+    assert decode_server(passed_on) == Signaled(sender="p_2", data=message.data)
+
+
+def test_the_data_of_signals_from_python() -> None:
+    fields = {"description": {"type": "offer", "sdp": "v=0"}, "tracks": {"0": "t_1"}}
+    message = decode(encode(Signal(to="p_1", data=to_data(fields))))
+    assert isinstance(message, Signal)
+    assert from_data(message.data) == fields
+    with pytest.raises(msgspec.ValidationError):
+        from_data(msgspec.Raw(b"[]"))
+
+
 def test_refusals_name_the_request() -> None:
     assert refusal('{"type": "dance", "id": 7}').re == 7
     assert refusal('{"type": "join", "id": 7, "room": ""}').re == 7
     assert refusal(json.dumps(OFFER | {"id": 7, "sdp": 1})).re == 7
+    assert refusal('{"type": "signal", "id": 7, "to": "p_1", "data": 1}').re == 7
+    assert refusal('{"type": "signal", "id": 7}').re == 7
     assert refusal('{"type": "dance", "id": "7"}').re is None
     assert refusal("{").re is None
 
@@ -110,7 +163,10 @@ json_values = st.recursive(
     max_leaves=12,
 )
 field_names = st.sampled_from(
-    ["id", "room", "name", "replaces", "sdp", "publish", "receive", "mid", "publication", "muted"]
+    [
+        *("id", "room", "name", "replaces", "sdp", "publish", "receive", "mid", "publication", "muted"),
+        *("topology", "role", "fresh", "publications", "to", "data"),
+    ]
 )
 almost_messages = st.builds(
     lambda tag, fields: json.dumps(fields | {"type": tag}),

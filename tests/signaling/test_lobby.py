@@ -7,7 +7,7 @@ import pytest
 
 from signaling.counters import Counters
 from signaling.errors import SignalingError
-from signaling.lobby import Lobby, Member
+from signaling.lobby import Lobby
 from signaling.messages import (
     Answer,
     Join,
@@ -29,6 +29,7 @@ from signaling.messages import (
     decode_server,
 )
 from signaling.outbox import REPLACED, Ending, Outbox
+from signaling.room import Member
 from tests.signaling.doubles import MemoryBackend
 
 
@@ -71,7 +72,14 @@ async def test_presence() -> None:
     ada = room.join("Ada")
     (welcome,) = await inbox(ada)
     assert welcome == Welcome(
-        re=1, participant=ada.id, session=ada.secret, room="blue", topology="sfu", participants=()
+        re=1,
+        participant=ada.id,
+        session=ada.secret,
+        room="blue",
+        topology="sfu",
+        path="sfu",
+        role="member",
+        participants=(),
     )
     await room.publish(ada, "0")
     bob = room.join("Bob")

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from signaling.messages import MAX_MESSAGE_BYTES
 from signaling.outbox import LEFT, SHUTDOWN, TOO_SLOW, Outbox
 
 
@@ -54,3 +55,29 @@ async def test_room_comes_back() -> None:
         outbox.put(text)
         assert await outbox.get() == text
     assert outbox.ending is None
+
+
+@pytest.mark.parametrize(("limits", "fits"), [((8, 1000), 6), ((1000, 8), 6), ((3, 1000), 3), ((1000, 1), 0)])
+async def test_others_may_not_fill_the_reserve(limits: tuple[int, int], fits: int) -> None:
+    outbox = Outbox(*limits)
+    assert [outbox.put_if_room("x") for _ in range(9)] == [True] * fits + [False] * (9 - fits)
+    assert outbox.ending is None
+    if fits == 6:
+        outbox.put("yy" if limits[1] == 8 else "y")
+        assert outbox.ending is None
+
+
+async def test_the_largest_signal_fits_beside_the_largest_answer() -> None:
+    outbox = Outbox()
+    outbox.put("x" * 300_000)
+    assert outbox.put_if_room("x" * (MAX_MESSAGE_BYTES + 100))
+    assert not outbox.put_if_room("x" * MAX_MESSAGE_BYTES)
+    outbox.put("x" * 300_000)
+    assert outbox.ending is None
+
+
+async def test_after_the_end_nothing_is_refused() -> None:
+    outbox = Outbox(1, 1)
+    outbox.end(LEFT)
+    assert outbox.put_if_room("too long")
+    assert await outbox.get() is None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import signaling
-from signaling import chat, errors, session
+from signaling import auto, chat, errors, room, session
 from signaling.decode import TYPES, decode
 from signaling.messages import (
     MAX_MESSAGE_BYTES,
@@ -26,7 +26,7 @@ SPEC = (Path(signaling.__file__).parent / "PROTOCOL.md").read_text()
 BLOCKS = re.findall(r"^```json ?([a-z-]*)\n(.*?)^```$", SPEC, re.MULTILINE | re.DOTALL)
 CLIENT_PART = SPEC.index("## Client to server")
 SERVER_PART = SPEC.index("## Server to client")
-CHAT_PART = SPEC.index("## Chat")
+CHAT_PART = SPEC.index("\n## Mesh")
 
 
 def examples(start: int, end: int) -> list[str]:
@@ -93,6 +93,9 @@ def test_limits_in_the_text() -> None:
     rate, burst = session.MESSAGES_PER_SECOND, session.MESSAGES_AT_ONCE
     assert f"{rate:.0f} messages a second, {burst:.0f} at once" in SPEC
     assert f"{session.MAX_PENDING} requests waiting" in SPEC
+    assert f"silent for {room.MAX_SILENCE} s is gone" in SPEC
+    assert f"fewer for {auto.QUIET:.0f} s" in SPEC
+    assert f'"threshold": {auto.THRESHOLD}' in SPEC
     chat_rate, chat_burst = chat.MESSAGES_PER_SECOND, chat.MESSAGES_AT_ONCE
     assert f"At most {chat_rate:.0f}\nmessages a second, {chat_burst:.0f} at once" in SPEC
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from signaling.errors import SignalingError, to_message
 from signaling.messages import (
+    Announce,
     ErrorCode,
     Join,
     Leave,
@@ -16,7 +17,9 @@ from signaling.messages import (
     Ping,
     Point,
     Pong,
+    Signal,
     encode,
+    to_data,
 )
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE
 from signaling.session import (
@@ -24,6 +27,7 @@ from signaling.session import (
     MAX_PENDING,
     MESSAGES_AT_ONCE,
     MOVES,
+    STALL,
     Effect,
     End,
     Pause,
@@ -39,10 +43,14 @@ POINT = Point(id=3, mid="2", publication=None)
 MUTE = Mute(id=4, publication="t_1", muted=True)
 
 
-def joined(now: float = 0.0) -> Session:
+ANNOUNCE = Announce(id=5, publications=())
+SIGNAL = Signal(to="p_2", data=to_data({"x": 1}))
+
+
+def joined(now: float = 0.0, max_silence: float | None = None) -> Session:
     session = Session(now)
     assert session.receive(encode(JOIN), now) == [Perform(JOIN)]
-    session.finished(JOIN, True, now)
+    session.finished(JOIN, True, now, max_silence)
     return session
 
 
@@ -56,7 +64,7 @@ def code_of(effects: list[Effect]) -> ErrorCode:
 
 def test_a_call() -> None:
     session = joined()
-    for request in (OFFER, POINT, MUTE):
+    for request in (OFFER, POINT, MUTE, ANNOUNCE, SIGNAL):
         assert session.receive(encode(request), 0.0) == [Perform(request)]
         session.finished(request, True, 0.0)
     assert session.receive(encode(Ping(id=5)), 0.0) == [Send(Pong(re=5))]
@@ -64,8 +72,8 @@ def test_a_call() -> None:
     assert session.receive(encode(Ping(id=6)), 0.0) == []
 
 
-@pytest.mark.parametrize("request_", [OFFER, POINT, MUTE])
-def test_not_joined(request_: Offer | Point | Mute) -> None:
+@pytest.mark.parametrize("request_", [OFFER, POINT, MUTE, ANNOUNCE, SIGNAL])
+def test_not_joined(request_: Offer | Point | Mute | Announce | Signal) -> None:
     session = Session(0.0)
     assert code_of(session.receive(encode(request_), 0.0)) == "not-joined"
     session.receive(encode(JOIN), 0.0)
@@ -89,7 +97,7 @@ def test_join_may_be_tried_again_after_it_failed() -> None:
 
 
 def test_the_table_is_complete() -> None:
-    messages = {Join, Offer, Point, Mute, Leave, Ping}
+    messages = {Join, Offer, Point, Mute, Announce, Signal, Leave, Ping}
     assert {state: set(moves) for state, moves in MOVES.items()} == {
         state: messages for state in State if state is not State.ENDED
     }
@@ -121,6 +129,55 @@ def test_no_timeout_in_a_room() -> None:
     session = joined()
     assert session.deadline() is None
     assert session.tick(1e6) == []
+
+
+def test_silence_ends_where_the_room_says_so() -> None:
+    session = joined(10.0, max_silence=2.5)
+    assert session.deadline() == 12.5
+    assert session.tick(12.4) == []
+    assert session.tick(12.5) == [End(TIMEOUT)]
+    assert session.receive(encode(Ping()), 12.6) == []
+    assert session.deadline() is None
+
+
+@pytest.mark.parametrize("frame", [encode(Ping()), encode(SIGNAL), "{", b"\0"])
+def test_anything_breaks_the_silence(frame: str | bytes) -> None:
+    session = joined(max_silence=2.5)
+    assert session.receive(frame, 2.4) != []
+    assert session.deadline() == pytest.approx(4.9)
+    assert session.tick(2.5) == []
+    assert session.tick(4.9) == [End(TIMEOUT)]
+
+
+def test_a_frame_that_comes_late_still_counts() -> None:
+    session = joined(max_silence=2.5)
+    assert session.receive(encode(Ping()), 3.5) == [Send(Pong())]
+    assert session.deadline() == 6.0
+
+
+def test_who_was_held_up_itself_gives_time() -> None:
+    session = joined(max_silence=2.5)
+    assert session.tick(9.0) == []
+    assert session.deadline() == pytest.approx(9.0 + STALL)
+    assert session.tick(9.0 + STALL) == [End(TIMEOUT)]
+    session = joined(max_silence=2.5)
+    session.tick(9.0)
+    assert session.receive(encode(Ping()), 9.1) == [Send(Pong())]
+    assert session.deadline() == pytest.approx(11.6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0, 2.49), max_size=30))
+def test_who_speaks_stays_and_who_falls_silent_is_gone_in_time(pauses: list[float]) -> None:
+    session = joined(max_silence=2.5)
+    now = 0.0
+    for pause in pauses:
+        now += pause
+        assert session.tick(now) == []
+        session.receive(encode(Ping()), now)
+        assert session.state is State.JOINED
+    assert session.deadline() == pytest.approx(now + 2.5)
+    assert session.tick(now + 2.5 + STALL / 2) == [End(TIMEOUT)]
 
 
 def test_rate_limit() -> None:
@@ -168,7 +225,7 @@ def test_too_large_ends() -> None:
 frames = st.one_of(
     st.text(max_size=30),
     st.binary(max_size=30),
-    st.sampled_from([encode(each) for each in (JOIN, OFFER, POINT, MUTE, Ping())]),
+    st.sampled_from([encode(each) for each in (JOIN, OFFER, POINT, MUTE, ANNOUNCE, SIGNAL, Ping())]),
     st.sampled_from(['{"type":"offer"}', '{"type":"x"}', "[]", "{}", "[" * 9999, "\udfff"]),
 )
 
@@ -185,7 +242,7 @@ def test_any_frames(script: list[tuple[str | bytes, float, bool]]) -> None:
         assert len(effects) <= 2
         for effect in effects:
             if isinstance(effect, Perform):
-                session.finished(effect.request, succeeds, now)
+                session.finished(effect.request, succeeds, now, 2.5 if succeeds else None)
         deadline = session.deadline()
         assert deadline is None or deadline > now
 
