@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.servers.aiosfu import Signaling
 from benchmarks.topology import sdp
+from benchmarks.topology.inbox import Inbox
 from benchmarks.topology.link import Link, Uplink
 from benchmarks.topology.media import Media
 from benchmarks.topology.records import Order
@@ -59,13 +60,14 @@ class MeshRoom:
 
     async def join(self) -> None:
         """Enter the room and connect to all who are there. Raises ServerError, TimeoutError."""
-        self._signaling.unasked = self._unasked
+        self._signaling.unasked = inbox = Inbox()
         order = self._order
         welcome = await self._signaling.request("join", room=order.room, name=order.name, topology="mesh")
         self._tasks.run(self._ping())
         older = [Peer(each["id"], each["name"]) for each in welcome["participants"]]
         self._peers |= {peer.id: peer for peer in older}
         self.present = [peer.name for peer in older]
+        inbox.open(self._unasked)
         wanted = [{"key": "cam", "kind": "video", "source": "camera"}]
         announced = await self._signaling.request("announce", publications=wanted)
         self._publication = announced["publications"][0]["publication"]

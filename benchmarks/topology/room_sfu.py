@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.servers.aiosfu import Signaling
 
 from benchmarks.topology import sdp
+from benchmarks.topology.inbox import Inbox
 from benchmarks.topology.link import Link, Uplink
 from benchmarks.topology.media import Media, allow
 from benchmarks.topology.records import Order
@@ -43,7 +44,7 @@ class SfuRoom:
     async def join(self) -> None:
         """Enter the room and connect. Raises ServerError, ConnectionError, TimeoutError, ValueError."""
         order = self._order
-        self._signaling.unasked = self._unasked
+        self._signaling.unasked = inbox = Inbox()
         await self._link.prepare()
         welcome = await self._signaling.request("join", room=order.room, name=order.name, topology="sfu")
         receive: list[dict[str, str | None]] = []
@@ -63,6 +64,7 @@ class SfuRoom:
             receive=receive,
         )
         description = sdp.parse(answer["sdp"])
+        inbox.open(self._unasked)
         self._mids = {ssrc: mid for mid, ssrc in description.ssrcs.items()}
         if order.decode:
             self._media.restrain = self._restrain

@@ -31,12 +31,13 @@ class Watched:
 
 
 def watch(sent: Sequence[Sent], stream: Stream, begin: float, end: float, frame_interval: float) -> Watched:
-    """Compare; the window counts frames by when they were sent, pictures by when they were shown."""
+    """Compare. Packets count by when they were sent, pictures and their latency by when they could be shown: so a
+    backlog of seconds isn't hidden by a short window."""
     matched = _match(sent, stream)
     latencies = [
         (frame.last - origin.time) * 1000
         for frame, origin in zip(stream.frames, matched, strict=True)
-        if origin is not None and frame.shown and begin <= origin.time < end
+        if origin is not None and frame.shown and begin <= frame.last < end
     ]
     shown = [frame.last for frame in stream.frames if frame.shown and begin <= frame.last < end]
     known = {origin.crc for origin in sent}
