@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.load.report import Progress
 from benchmarks.servers.adapter import ServerError
-from benchmarks.topology import namespaces, nodes, report, run, table
+from benchmarks.topology import namespaces, nodes, output, report, run, table
 from benchmarks.topology.arguments import Settings, parse
 from benchmarks.topology.clip import make_clip
 from benchmarks.topology.crew import make_context
@@ -89,10 +89,10 @@ async def _measure_all(
 
 
 def _write(settings: Settings, document: Report) -> None:
-    settings.out.mkdir(parents=True, exist_ok=True)
-    path = settings.out / "report.json"
-    report.write(path, document)
-    print(f"\n{path}")
+    files = output.write_all(settings.out, document)
+    print(f"\n{settings.out}: {', '.join(path.name for path in files)}")
+    if not output.can_draw():
+        print("Charts need matplotlib: pip install 'aiosfu[bench]'")
 
 
 if __name__ == "__main__":

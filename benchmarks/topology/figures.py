@@ -27,6 +27,7 @@ class Measured:
     after: list[NodeSnapshot]
     begin: float
     end: float
+    filmed_at_once: bool = True  # each sent from when it was in the room; else all began when everybody was there
 
     @property
     def seconds(self) -> float:
@@ -45,7 +46,7 @@ def _participant(outcome: Outcome, measured: Measured, fps: float) -> Participan
     for name, stream in outcome.received.items():
         sent = senders[name].sent.get(outcome.name) or senders[name].sent.get("", [])
         watched.append(watch(sent, stream, measured.begin, measured.end, 1 / fps))
-        if name in outcome.present and stream.first_shown is not None:
+        if measured.filmed_at_once and name in outcome.present and stream.first_shown is not None:
             first.append((stream.first_shown - outcome.joined_at) * 1000)
     before, after, seconds = outcome.before, outcome.after, measured.seconds
     latencies = [each for one in watched for each in one.latencies_ms]

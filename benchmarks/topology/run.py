@@ -129,7 +129,7 @@ async def _flow(plan: Plan, crew: Crew, nodes: Nodes, say: Say) -> tuple[Measure
         remarks += [f"{outcome.name}: {problem}" for problem in outcome.problems]
         if outcome.late > LATE_SHARE * plan.seconds * FPS:
             remarks.append(f"{outcome.name} was too busy to send {outcome.late} pictures")
-    return Measured(outcomes, before, after, begin, end), remarks
+    return Measured(outcomes, before, after, begin, end, at_once), remarks
 
 
 def _result(plan: Plan, topology: Topology, n: int, measured: Measured, remarks: list[str]) -> Run:
