@@ -13,8 +13,8 @@ from benchmarks.topology.formulas import TOPOLOGIES
 from benchmarks.topology.report import Topology
 
 OUT = Path(__file__).parent.parent / "out"
-FULL = {"participants": "2,3,4,6,8", "seconds": 10.0, "topology": "mesh,sfu,sfu-media,tree"}
-QUICK = {"participants": "2,4,6", "seconds": 4.0, "topology": "mesh,sfu,sfu-media,tree"}
+FULL = ("2,3,4,6,8", 10.0)  # participants, seconds
+QUICK = ("2,4,6", 4.0)
 CHROMIUM_MOST = 4  # pages that a machine of two cores carries
 
 
@@ -44,22 +44,32 @@ def parse(arguments: Sequence[str]) -> Settings:
     add("--participants", metavar="LIST", help="sizes of the room (2,3,4,6,8; --quick: 2,4,6)")
     add("--seconds", type=float, help="measured window (10; --quick: 4)")
     add("--bitrate", default="1M", metavar="BPS", help="of each picture stream, such as 800k or 1.5M (1M)")
-    add("--encode", action="store_true", help="encode for each connection, as browsers do, instead of once a run")
+    add(
+        "--encode",
+        action="store_true",
+        help="encode for each connection, as browsers do, instead of once a run",
+    )
     add("--clients", choices=("python", "chromium"), default="python", help="chromium: 2 to 4 pages (python)")
     add("--uplink", metavar="BPS", help="shape the uplink of each client, such as 2M (not shaped)")
-    add("--out", type=Path, default=OUT, metavar="DIR", help="where report.json, report.html and charts go (benchmarks/out)")
+    add(
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="DIR",
+        help="where report.json, report.html and charts go (benchmarks/out)",
+    )
     add("--seed", type=int, default=1, help="of pictures, phases and sequence numbers (1)")
     add("--quick", action="store_true", help="the short form")
     values = parser.parse_args(arguments)
-    default = QUICK if values.quick else FULL
+    sizes, window = QUICK if values.quick else FULL
     try:
-        topologies = _topologies(values.topology or str(default["topology"]))
-        participants = _counts(values.participants or str(default["participants"]))
+        topologies = _topologies(values.topology or ",".join(TOPOLOGIES))
+        participants = _counts(values.participants or sizes)
         bitrate = bits(values.bitrate)
         uplink = bits(values.uplink) if values.uplink else None
     except ValueError as error:
         parser.error(str(error))
-    seconds = values.seconds if values.seconds is not None else float(default["seconds"])
+    seconds = values.seconds if values.seconds is not None else window
     if not 0.5 <= seconds <= 600:
         parser.error("--seconds is 0.5 to 600")
     if not 100_000 <= bitrate <= 20_000_000:
@@ -69,7 +79,15 @@ def parse(arguments: Sequence[str]) -> Settings:
     if values.clients == "chromium":
         topologies, participants = _chromium(parser, values, topologies, participants)
     return Settings(
-        topologies, participants, seconds, bitrate, values.encode, values.clients, uplink, values.out, values.seed
+        topologies,
+        participants,
+        seconds,
+        bitrate,
+        values.encode,
+        values.clients,
+        uplink,
+        values.out,
+        values.seed,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from benchmarks.topology.looks import MARKS, NAMES, Theme, by_topology, inline
@@ -24,7 +25,12 @@ matplotlib.use("Agg")
 
 SIZE = (6.4, 3.9)  # inches
 DASHES = (0, (4, 4))  # of formulas
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "aiosfu", "font.size": 10, "font.family": "DejaVu Sans"}
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "aiosfu",
+    "font.size": 10,
+    "font.family": "DejaVu Sans",
+}
 Draw = Callable[[Axes, Sequence[Run], Theme, "Tips"], None]
 
 
@@ -55,7 +61,9 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
     """The charts that these runs can fill."""
     found = [
         Chart("uplink", "What each participant sends", "Mb/s", _lines("uplink_bps_per_participant", 1e-6)),
-        Chart("downlink", "What each participant receives", "Mb/s", _lines("downlink_bps_per_participant", 1e-6)),
+        Chart(
+            "downlink", "What each participant receives", "Mb/s", _lines("downlink_bps_per_participant", 1e-6)
+        ),
         Chart("server-out", "What the server sends", "Mb/s", _lines("server_out_bps", 1e-6)),
         Chart("cpu", "CPU of the whole room", "cores", _cpu),
         Chart("latency", "From camera to screen, without decoding", "ms", _latency),
@@ -69,7 +77,9 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
             Chart("frozen", "Time that the picture stands", "% of the time", _frozen),
         ]
     else:
-        found.append(Chart("encodes", "Streams each participant encodes", "", _lines("encodes_per_participant", 1)))
+        found.append(
+            Chart("encodes", "Streams each participant encodes", "", _lines("encodes_per_participant", 1))
+        )
     return found
 
 
@@ -104,8 +114,8 @@ def for_page(chart: Chart, runs: Sequence[Run], theme: Theme) -> str:
 
 
 def _drawing(chart: Chart, runs: Sequence[Run], theme: Theme, tips: Tips, *, titled: bool) -> Drawing:
-    drawing = Drawing(figsize=SIZE, layout="constrained", facecolor=theme.surface)
-    drawing.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[union-attr]
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    drawing = Drawing(figsize=SIZE, layout=layout, facecolor=theme.surface)
     axes = drawing.add_subplot()
     _style(axes, theme)
     chart.draw(axes, runs, theme, tips)
@@ -145,7 +155,9 @@ def _lines(figure: str, scale: float) -> Draw:
                 continue
             axes.plot(*zip(*known, strict=True), color=colour, linewidth=2.4)
             if expected:
-                axes.plot(*zip(*expected, strict=True), color=theme.ink, linewidth=0.9, linestyle=DASHES, zorder=2.5)
+                axes.plot(
+                    *zip(*expected, strict=True), color=theme.ink, linewidth=0.9, linestyle=DASHES, zorder=2.5
+                )
             for (n, value), (_, each) in zip(known, pairs, strict=True):
                 formula = "" if each.formula is None else f", formula {each.formula * scale:.3g}"
                 tip = tips.add(f"{NAMES[topology]}, {n} participants: {value:.3g}{formula}")
@@ -205,7 +217,8 @@ def _cpu(axes: Axes, runs: Sequence[Run], theme: Theme, tips: Tips) -> None:
             x = places[run.participants] + (number - (len(groups) - 1) / 2) * width
             server = (run.figures["server_cpu_seconds"].measured or 0) / run.seconds
             clients = (run.figures["participant_cpu_seconds"].measured or 0) / run.seconds * run.participants
-            tip = f"{NAMES[topology]}, {run.participants} participants: server {server:.2f}, clients {clients:.2f} cores"
+            head = f"{NAMES[topology]}, {run.participants} participants"
+            tip = f"{head}: server {server:.2f}, clients {clients:.2f} cores"
             colour = theme.series[topology]
             for bottom, height, alpha in ((0.0, server, 1.0), (server, clients, 0.35)):
                 bars = axes.bar(x, height, width * 0.9, bottom=bottom, color=colour, alpha=alpha)
@@ -229,7 +242,8 @@ def _latency(axes: Axes, runs: Sequence[Run], theme: Theme, tips: Tips) -> None:
             x = places[run.participants] + (number - (len(groups) - 1) / 2) * width
             axes.plot([x, x], [median, high], color=colour, linewidth=4, alpha=0.5, solid_capstyle="butt")
             axes.plot([x, x], [high, highest], color=colour, linewidth=1.3)
-            tip = f"{NAMES[topology]}, {run.participants} participants: median {median:.1f}, 95 % {high:.1f}, 99 % {highest:.1f} ms"
+            head = f"{NAMES[topology]}, {run.participants} participants"
+            tip = f"{head}: median {median:.1f}, 95 % {high:.1f}, 99 % {highest:.1f} ms"
             _mark(axes, x, median, topology, theme, tips.add(tip))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -247,7 +261,8 @@ def _frozen(axes: Axes, runs: Sequence[Run], theme: Theme, tips: Tips) -> None:
     ends: list[tuple[float, float, str]] = []
     for topology, group in by_topology(runs).items():
         points = [
-            (run.participants, 100 * (run.figures["frozen_seconds"].measured or 0) / run.seconds) for run in group
+            (run.participants, 100 * (run.figures["frozen_seconds"].measured or 0) / run.seconds)
+            for run in group
         ]
         axes.plot(*zip(*points, strict=True), color=theme.series[topology], linewidth=2)
         for n, value in points:

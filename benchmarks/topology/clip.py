@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from benchmarks.topology.pictures import HEIGHT, WIDTH, Pictures, Plane, read
@@ -81,9 +82,7 @@ def make_clip(bitrate_bps: int, seed: int, seconds: int = CLIP_SECONDS) -> list[
     """The frames that everybody sends, in a loop; the first is a key frame, and one every two seconds."""
     pictures, encoder = Pictures(seed), Encoder(bitrate_bps)
     made = (
-        encoder.encode(
-            pictures.draw(number, number * 1000 // FPS), number, key=number % KEY_INTERVAL == 0
-        )
+        encoder.encode(pictures.draw(number, number * 1000 // FPS), number, key=number % KEY_INTERVAL == 0)
         for number in range(seconds * FPS)
     )
     return [frame for frame in made if frame is not None]
@@ -98,7 +97,7 @@ def read_counters(frames: Iterable[bytes]) -> list[int | None]:
         counter = None
         try:
             for picture in decoder.decode(av.Packet(data)):
-                seen = read(picture.to_ndarray()[: picture.height])
+                seen = read(picture.to_ndarray()[: picture.height].astype(np.uint8, copy=False))
                 counter = seen[0] if seen else None
         except av.FFmpegError:
             counter = None

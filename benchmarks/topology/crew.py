@@ -99,11 +99,10 @@ class Crew:
             loop.remove_reader(hand.pipe.fileno())
             hand.pipe.close()  # which each takes as the end
         deadline = loop.time() + END_TIMEOUT
-        while any(hand.process.is_alive() for hand in self.hands) and loop.time() < deadline:
-            await asyncio.sleep(0.02)
         for hand in self.hands:
+            await asyncio.to_thread(hand.process.join, max(0.0, deadline - loop.time()))
             if hand.process.is_alive():
                 hand.process.kill()
-            hand.process.join()
+                hand.process.join()
             hand.process.close()
         self.hands.clear()

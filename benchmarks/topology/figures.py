@@ -27,7 +27,9 @@ class Measured:
     after: list[NodeSnapshot]
     begin: float
     end: float
-    filmed_at_once: bool = True  # each sent from when it was in the room; else all began when everybody was there
+    filmed_at_once: bool = (
+        True  # each sent from when it was in the room; else all began when everybody was there
+    )
 
     @property
     def seconds(self) -> float:

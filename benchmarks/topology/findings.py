@@ -5,11 +5,11 @@ Knows: how to read runs. Does not know: HTML, charts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.topology.looks import NAMES
-from benchmarks.topology.report import Run
+from benchmarks.topology.report import Run, Topology
 
 FAR = 10.0  # per cent off the formula that want a reason
 BROKEN_LOSS = 0.02
@@ -35,7 +35,10 @@ def headlines(runs: Sequence[Run]) -> list[Headline]:
         mesh, sfu = at["mesh", n], at["sfu", n]
         if ratio := _ratio(mesh, sfu, "uplink_bps_per_participant"):
             found.append(
-                Headline(f"{ratio:.1f} ×", f"what a participant sends in a mesh, over an SFU, with {n} in the room")
+                Headline(
+                    f"{ratio:.1f}\N{MULTIPLICATION SIGN}",
+                    f"what a participant sends in a mesh, over an SFU, with {n} in the room",
+                )
             )
         found.append(
             Headline(
@@ -55,14 +58,14 @@ def headlines(runs: Sequence[Run]) -> list[Headline]:
     return found
 
 
-def _relay(at: dict[tuple[str, int], Run]) -> list[Headline]:
+def _relay(at: Mapping[tuple[Topology, int], Run]) -> list[Headline]:
     relayed = [n for topology, n in at if topology == "sfu-media" and ("sfu", n) in at]
     whole = [n for n in relayed if _value(at["sfu-media", n], "frames_per_second_shown") >= 28.5]
     for n in [max(whole, default=max(relayed, default=0))]:
         if n and (ratio := _ratio(at["sfu-media", n], at["sfu", n], "server_cpu_seconds")):
             return [
                 Headline(
-                    f"{ratio:.0f} ×",
+                    f"{ratio:.0f}\N{MULTIPLICATION SIGN}",
                     f"server CPU of decoding and encoding (MediaRelay) over forwarding, with {n} in the room",
                 )
             ]
@@ -88,7 +91,9 @@ def _breaking(runs: Sequence[Run]) -> list[Headline]:
         else:
             most = own[-1].participants
             found.append(
-                Headline(f"n = {most} ✓", f"the {NAMES[topology]} goes on at {uplink:g} Mb/s: no picture stands")
+                Headline(
+                    f"n = {most} ✓", f"the {NAMES[topology]} goes on at {uplink:g} Mb/s: no picture stands"
+                )
             )
     return found
 

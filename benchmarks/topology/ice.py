@@ -36,7 +36,10 @@ class _OneAddress(aioice.Connection):
     address = "127.0.0.1"
 
     async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5
+        self,
+        component: int,
+        addresses: list[str],
+        timeout: int = 5,  # noqa: ASYNC109 (aioice's signature)
     ) -> list[aioice.Candidate]:
         return await super().get_component_candidates(component, [self.address], timeout)
 

@@ -60,9 +60,7 @@ class Link:
         connection = self._ice.connection
         candidates = [candidate.to_sdp() for candidate in connection.local_candidates]
         fingerprints = [self._dtls.fingerprint]
-        return Identity(
-            connection.local_username, connection.local_password, candidates, fingerprints, setup
-        )
+        return Identity(connection.local_username, connection.local_password, candidates, fingerprints, setup)
 
     async def connect(self, remote: Identity, *, dtls_server: bool) -> None:
         """ICE, then DTLS. Raises ConnectionError or TimeoutError."""

@@ -96,9 +96,7 @@ class Outgoing:
         ntp = int(now * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
         ssrc = self.packetizer.ssrc
         if self.link.connected:
-            self.link.send_rtcp(
-                SenderReport(ssrc, ntp, timestamp & 0xFFFFFFFF, packets, octets, ()).write()
-            )
+            self.link.send_rtcp(SenderReport(ssrc, ntp, timestamp & 0xFFFFFFFF, packets, octets, ()).write())
 
 
 class Incoming:

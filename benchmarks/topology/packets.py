@@ -164,9 +164,7 @@ class Assembler:
     def _give_up(self, timestamp: int) -> None:
         frame = self._open.pop(timestamp)
         self.broken = True
-        self.arrived.append(
-            Arrived(timestamp, frame.first, frame.last, len(frame.pieces), False, False, 0)
-        )
+        self.arrived.append(Arrived(timestamp, frame.first, frame.last, len(frame.pieces), False, False, 0))
 
     def finish(self) -> list[Arrived]:
         """Everything that arrived, incomplete frames included."""

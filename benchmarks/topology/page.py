@@ -164,8 +164,12 @@ def _alone(figure: Figure, show: Show) -> str:
 
 def _remarks(report: Report) -> str:
     explained = [sentence for run in report.runs for sentence in reasons(run)]
-    said = [f"{NAMES[run.topology]}, {run.participants}: {each}" for run in report.runs for each in run.remarks]
-    return _list(f"Off by more than {FAR:.0f} %, and why", explained) + _list("Remarks", [*report.skipped, *said])
+    said = [
+        f"{NAMES[run.topology]}, {run.participants}: {each}" for run in report.runs for each in run.remarks
+    ]
+    return _list(f"Off by more than {FAR:.0f} %, and why", explained) + _list(
+        "Remarks", [*report.skipped, *said]
+    )
 
 
 def _list(title: str, sentences: Sequence[str]) -> str:

@@ -171,7 +171,9 @@ class Participant:
         if self._order.decode:
             places = [place for place, frame in enumerate(frames) if frame.shown]
             seen = read_counters(frames[place].data for place in places)
-            counters = {place: counter for place, counter in zip(places, seen, strict=True) if counter is not None}
+            counters = {
+                place: counter for place, counter in zip(places, seen, strict=True) if counter is not None
+            }
             frames = [frame.without_data() for frame in frames]
         return Stream(frames, counters, assembler.first_shown)
 
@@ -181,5 +183,3 @@ class Participant:
             await signaling.close()
         if self._room is not None:
             await self._room.close()
-
-

@@ -35,7 +35,9 @@ class Pictures:
         """One picture; equal arguments give equal pictures."""
         shift = 3 * counter % (TEXTURE - WIDTH)
         picture = np.empty((HEIGHT * 3 // 2, WIDTH), np.uint8)
-        loose = 241 * counter % (TEXTURE - WIDTH)  # grain that doesn't move along can't be predicted, as in a camera
+        loose = (
+            241 * counter % (TEXTURE - WIDTH)
+        )  # grain that doesn't move along can't be predicted, as in a camera
         picture[:HEIGHT] = self._texture[:, shift : shift + WIDTH] + self._grain[:, loose : loose + WIDTH]
         picture[HEIGHT:] = self._chroma
         _write(picture, counter & 0xFFFFFFFF, time_ms & 0xFFFFFFFF)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.servers.aiosfu import Signaling
-
 from benchmarks.topology import sdp
 from benchmarks.topology.inbox import Inbox
 from benchmarks.topology.link import Link, Uplink
@@ -51,8 +50,10 @@ class SfuRoom:
         for participant in welcome["participants"]:
             self._names[participant["id"]] = participant["name"]
             self.present.append(participant["name"])
-            for publication in participant["publications"]:
-                receive.append({"mid": self._take_slot(participant["id"]), "publication": publication["id"]})
+            receive += [
+                {"mid": self._take_slot(participant["id"]), "publication": publication["id"]}
+                for publication in participant["publications"]
+            ]
         receive += [{"mid": mid, "publication": None} for mid in self._free]
         outgoing = self._media.send_on(self._link)
         sections = [sdp.Section("0", "sendonly", outgoing.packetizer.ssrc)]
@@ -68,9 +69,7 @@ class SfuRoom:
         self._mids = {ssrc: mid for mid, ssrc in description.ssrcs.items()}
         if order.decode:
             self._media.restrain = self._restrain
-        await self._link.connect(
-            description.identity, dtls_server=description.identity.setup == "active"
-        )
+        await self._link.connect(description.identity, dtls_server=description.identity.setup == "active")
 
     def _take_slot(self, participant: str) -> str:
         mid = self._free.pop(0)

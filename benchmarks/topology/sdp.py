@@ -71,7 +71,10 @@ def parse(sdp: str) -> Description:
     """Read an offer or an answer. Raises ValueError when something needed is missing."""
     ssrcs: dict[str, int] = {}
     for text in re.split(r"^m=", sdp, flags=re.MULTILINE)[1:]:
-        mid, ssrc = re.search(r"^a=mid:(\S+)", text, re.MULTILINE), re.search(r"^a=ssrc:(\d+)", text, re.MULTILINE)
+        mid, ssrc = (
+            re.search(r"^a=mid:(\S+)", text, re.MULTILINE),
+            re.search(r"^a=ssrc:(\d+)", text, re.MULTILINE),
+        )
         if mid and ssrc:
             ssrcs[mid[1]] = int(ssrc[1])
 

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from benchmarks.topology.records import Sent, Stream
@@ -111,5 +112,5 @@ def frozen_seconds(shown: Sequence[float], begin: float, end: float, frame_inter
     three frame intervals, or one and 150 ms, whichever is more; the window's edges count as pictures."""
     limit = max(3 * frame_interval, frame_interval + 0.150)
     moments = [begin, *sorted(shown), end]
-    gaps = (later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    gaps = (later - earlier for earlier, later in pairwise(moments))
     return sum(gap for gap in gaps if gap >= limit)
