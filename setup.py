@@ -3,7 +3,16 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["sfu", "sfu.*", "signaling", "signaling.*"]), "sfu.web"],
+    packages=[
+        *find_packages(include=["sfu", "sfu.*", "signaling", "signaling.*"]),
+        "sfu.web",
+        "sfu.web.js",
+    ],
     package_dir={"sfu.web": "web"},
-    package_data={"sfu": ["py.typed"], "signaling": ["py.typed", "PROTOCOL.md"], "sfu.web": ["**/*"]},
+    package_data={
+        "sfu": ["py.typed"],
+        "signaling": ["py.typed", "PROTOCOL.md"],
+        "sfu.web": ["*"],
+        "sfu.web.js": ["*"],
+    },
 )

@@ -39,6 +39,7 @@ class Result:
     server_cores: float | None = None  # CPU seconds per second in the window
     client_cores: float | None = None
     client_late_ms: float | None = None  # the client's own worst delay of a frame
+    client_dropped: int = 0  # packets lost in the client's own full buffers: not the server's loss
     profile: str | None = None
     window_s: float = 0.0
     rtcp: dict[str, int] = field(default_factory=dict)  # what the server sent to all clients, by kind
@@ -88,8 +89,8 @@ def median_result(runs: Sequence[Result]) -> Result:
         values = [value for run in runs if isinstance(value := getattr(run, item.name), float)]
         if values:
             setattr(merged, item.name, statistics.median(values))
-    merged.unproven = sum(run.unproven for run in runs)
-    merged.latency_samples = sum(run.latency_samples for run in runs)
+    for name in ("unproven", "latency_samples", "client_dropped"):
+        setattr(merged, name, sum(getattr(run, name) for run in runs))
     merged.cpu_us_per_packet_min = min(run.cpu_us_per_packet for run in runs)
     merged.cpu_us_per_packet_max = max(run.cpu_us_per_packet for run in runs)
     return merged

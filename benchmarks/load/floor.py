@@ -20,15 +20,16 @@ import numpy as np
 
 from benchmarks.load import figures, media, seam
 from benchmarks.load.figures import Result
-from benchmarks.load.link import RECEIVE_BUFFER
+from benchmarks.load.link import RECEIVE_BUFFER, dropped
 from benchmarks.load.native import FloorStruct, Loop, NativeError, Schedule, pointer
-from benchmarks.load.run import DRAIN, Options
+from benchmarks.load.run import Options
 from benchmarks.load.shapes import Shape
 from benchmarks.load.usage import Usage
 from benchmarks.servers.adapter import on_core
 
 MODES = {"sendto": 0, "sendmmsg": 1, "gso": 2}  # enum mode of floor.c
 NAMES = tuple(f"floor-{mode}{suffix}" for mode in MODES for suffix in ("", "-srtp"))
+QUIET = 0.05  # seconds after the last packet: it arrived when it was sent, the receivers only empty sockets
 TAG = 16  # bytes that AEAD_AES_128_GCM adds to a packet (RFC 7714)
 
 
@@ -98,6 +99,7 @@ async def measure(
     say(f"measuring {options.timing.window:g} s")
     try:
         await _both(library, floor, loop, options)
+        lost = sum(dropped(sock) for sock in receivers.sockets)
     finally:
         sender.close()
         receivers.close()
@@ -114,6 +116,7 @@ async def measure(
         cpu_user_us=user,
         cpu_system_us=system,
         loss=figures.loss(received, floor.sent),
+        client_dropped=lost,
         packets_per_second=floor.sent / options.timing.window,
         server_cores=spent.cpu / options.timing.window,
         profile="AEAD_AES_128_GCM" if srtp else "none",
@@ -133,7 +136,7 @@ async def _both(library: ctypes.CDLL, floor: FloorStruct, loop: Loop, options: O
     sending = asyncio.ensure_future(asyncio.to_thread(send))
     try:
         await asyncio.wait([sending, draining], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.sleep(DRAIN)
+        await asyncio.sleep(QUIET)
     finally:
         floor.stop = 1
         loop.stop()

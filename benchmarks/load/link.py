@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -18,13 +19,20 @@ from aiortc.rtcdtlstransport import RTCCertificate
 from benchmarks.load.ice import Agent
 from benchmarks.load.seam import Dtls, SrtpError
 
-SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the socket module has no name for it
+SO_TIMESTAMPNS, SO_MEMINFO = 35, 55  # asm-generic/socket.h; the socket module has no names for them
+MEMINFO = struct.Struct("=9I")  # linux/sock_diag.h; the last one counts datagrams dropped on receiving
 RECEIVE_BUFFER = 4 << 20  # bytes: a stalled client must not look like a lossy server
 CHECK_INTERVAL = 0.1  # seconds between connectivity checks until one is answered
 CONNECT_TIMEOUT = 10.0
 
 RTCP_NAMES = {200: "sr", 201: "rr", 202: "sdes", 203: "bye", 205: "rtpfb", 206: "psfb"}
 FEEDBACK_NAMES = {(205, 1): "nack", (205, 15): "twcc", (206, 1): "pli", (206, 4): "fir", (206, 15): "remb"}
+
+
+def dropped(sock: socket.socket) -> int:
+    """How many datagrams the socket's full receive buffer has cost."""
+    drops: int = MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size))[8]
+    return drops
 
 
 @dataclass(slots=True)
@@ -87,6 +95,10 @@ class Link:
     def consent(self) -> None:
         """Renew the server's consent to hear from us, and its belief that we live."""
         self._send(self.agent.request())
+
+    def dropped(self) -> int:
+        """Datagrams that the kernel threw away because this client did not empty the socket in time."""
+        return dropped(self.sock)
 
     def receive(self, datagram: bytes) -> None:
         """Take one datagram that is not media (RFC 7983: the first byte tells which protocol)."""

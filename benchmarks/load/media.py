@@ -164,7 +164,8 @@ class Plan:
     measured_from: int  # bursts before this one are warm-up
     base: dict[int, int]  # stream number -> datagram number of its packet 0
     frames: dict[int, list[Frame]]
-    measured: dict[int, int]  # stream number -> packets in the window
+    warm_up: dict[int, int]  # stream number -> packets before the window
+    measured: dict[int, int]  # and in it
 
     def frame_of(self, stream: int, packet: int) -> Frame | None:
         """The frame that a stream's packet belongs to; None when there is no such packet."""
@@ -177,12 +178,13 @@ def plan(outgoing: Sequence[Outgoing], timing: Timing) -> Plan:
     """Encrypt the whole run. Streams of a kind are spread evenly over a frame interval."""
     datagrams: list[bytes] = []
     bursts: list[tuple[int, int, int, int, int]] = []
-    result = Plan(Schedule.empty(), 0, {}, {}, {})
+    result = Plan(Schedule.empty(), 0, {}, {}, {}, {})
     for place, out in enumerate(outgoing):
         number = out.stream.number
         result.base[number] = base = len(datagrams)
         listed = list(frames(out.stream.profile, timing, place / len(outgoing)))
         result.frames[number] = listed
+        result.warm_up[number] = sum(frame.count for frame in listed if not frame.measured)
         result.measured[number] = sum(frame.count for frame in listed if frame.measured)
         for frame in listed:
             datagrams += [out.protect(packet) for packet in packets(out.stream, frame)]

@@ -77,6 +77,8 @@ def remarks(result: Result) -> list[str]:
     found = []
     if result.unproven:
         found.append(f"{name}: {result.unproven} sampled packets were not what was sent")
+    if result.client_dropped:
+        found.append(f"{name}: {result.client_dropped} packets were lost in the load client's own buffers")
     if abs(result.loss) > 0.001:
         kind = "lost" if result.loss > 0 else "received twice"
         found.append(f"{name}: {abs(result.loss):.1%} of the packets {kind}")

@@ -1,5 +1,6 @@
 """The C loop and the floors between local sockets."""
 
+import contextlib
 import ctypes
 import socket
 import time
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.load import floor, seam
+from benchmarks.load.link import dropped
 from benchmarks.load.native import (
     BURST,
     FloorStruct,
@@ -144,6 +146,19 @@ def test_a_refused_datagram_is_counted_and_the_next_one_sent(
     loop.start(time.monotonic_ns())
     loop.run(0, 1, 2_000_000)
     assert (loop.struct.sent, loop.struct.send_errors, int(loop.packets[1])) == (2, 1, 2)
+
+
+def test_what_a_full_buffer_costs_is_known(pair: tuple[socket.socket, socket.socket]) -> None:
+    left, right = pair
+    right.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the kernel's minimum: a few datagrams
+    for number in range(50):
+        left.send(media(number, 1000))
+    right.setblocking(False)
+    kept = 0
+    with contextlib.suppress(BlockingIOError):
+        while right.recv(2048):
+            kept += 1
+    assert dropped(right) == 50 - kept > 0
 
 
 def test_stop_ends_a_long_run(library: ctypes.CDLL, pair: tuple[socket.socket, socket.socket]) -> None:

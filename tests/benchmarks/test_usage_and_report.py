@@ -51,11 +51,20 @@ def test_table_leaves_out_columns_that_nobody_fills() -> None:
 
 
 def test_remarks_say_what_must_not_be_trusted() -> None:
-    odd = Result("x", "party", 8, 1.0, loss=0.02, unproven=3, client_cores=0.95, client_late_ms=50.0)
+    odd = Result(
+        "x", "party", 8, 1.0, loss=0.02, unproven=3, client_dropped=7, client_cores=0.95, client_late_ms=50.0
+    )
     text = "\n".join(report.remarks(odd))
     assert "x party:8" in text
     assert all(
-        part in text for part in ("3 sampled", "2.0% of the packets lost", "95% of a core", "50 ms late")
+        part in text
+        for part in (
+            "3 sampled",
+            "7 packets were lost in the load client's",
+            "2.0% of the packets lost",
+            "95% of a core",
+            "50 ms late",
+        )
     )
     assert "received twice" in report.remarks(Result("x", "party", 8, 1.0, loss=-0.5))[0]
 

@@ -27,19 +27,22 @@ STOP_TIMEOUT = 3.0  # the product promises: Ctrl-C ends every connection properl
 class Daemon:
     """`async with Daemon(...) as daemon:` a running server; killed at the end whatever happens.
 
-    Args: further command line arguments; `namespace` to run it in, with the `host` it listens on there.
+    Args: further command line arguments; `host` and `port` of its page, 0 for any; `namespace` to run it in.
     """
 
-    def __init__(self, *arguments: str, host: str = "127.0.0.1", namespace: str | None = None) -> None:
+    def __init__(
+        self, *arguments: str, host: str = "127.0.0.1", port: int = 0, namespace: str | None = None
+    ) -> None:
         self._arguments = arguments
+        self._port = port
         self._host = host
         self._namespace = namespace
         self._child: Child | None = None
         self.url = ""
 
     async def __aenter__(self) -> "Daemon":
-        command = [sys.executable, "-m", "sfu.cli", "serve", "--host", self._host, "--port", "0"]
-        command += ["--rtc-port", "0", *self._arguments]
+        command = [sys.executable, "-m", "sfu.cli", "serve", "--host", self._host]
+        command += ["--port", str(self._port), "--rtc-port", "0", *self._arguments]
         environment = {"PYTHONUNBUFFERED": "1"}
         self._child = await Child.start(
             command, namespace=self._namespace, environment=environment, folder=ROOT

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 HUB_ADDRESS = "10.77.0.1"
+HUB_HARDWARE = "02:00:00:00:00:01"
 _numbers = itertools.count(1)  # of namespaces made by this process: their names must differ
 
 
@@ -113,18 +114,22 @@ class Link:
     def __init__(self, hub: str, number: int) -> None:
         self._hub = hub
         self._port = f"port{number}"  # the hub's end of the cable
+        self._hardware = f"02:00:00:00:00:{number + 1:02x}"
         self.namespace = f"{hub}n{number}"
         self.address = f"10.77.0.{number + 1}"
 
     def plug_in(self) -> None:
-        hub = self._hub
+        inside = f"ip -n {self.namespace}"
         _must(f"ip netns add {self.namespace}")
-        _must(f"ip -n {self.namespace} link set lo up")
-        _must(f"ip -n {hub} link add {self._port} type veth peer name eth0 netns {self.namespace}")
+        _must(f"{inside} link set lo up")
+        _must(f"ip -n {self._hub} link add {self._port} type veth peer name eth0 netns {self.namespace}")
         # One skb is one packet: a run of segments must not be lost or counted as one.
-        _must(f"ip -n {hub} link set dev {self._port} gso_max_segs 1 master br0 up")
-        _must(f"ip -n {self.namespace} addr add {self.address}/24 dev eth0")
-        _must(f"ip -n {self.namespace} link set dev eth0 gso_max_segs 1 up")
+        _must(f"ip -n {self._hub} link set dev {self._port} gso_max_segs 1 master br0 up")
+        # No IPv6 address of its own that appears a second later: browsers call that another network.
+        _must(f"{inside} link set dev eth0 addrgenmode none")
+        _must(f"{inside} link set dev eth0 address {self._hardware} gso_max_segs 1")
+        _must(f"{inside} addr add {self.address}/24 dev eth0")
+        self.interface_up()
 
     def down(self) -> None:
         """Pull the cable: nothing passes either way, no address is lost, nobody is told."""
@@ -140,6 +145,9 @@ class Link:
 
     def interface_up(self) -> None:
         _must(f"ip -n {self.namespace} link set dev eth0 up")
+        # Both ends know each other: address resolution is not what suffers from loss.
+        _must(f"ip -n {self.namespace} neigh replace {HUB_ADDRESS} lladdr {HUB_HARDWARE} dev eth0")
+        _must(f"ip -n {self._hub} neigh replace {self.address} lladdr {self._hardware} dev br0")
 
     def impair(self, *, towards: Impairment | None = None, away: Impairment | None = None) -> None:
         """Set both directions: `towards` this namespace and `away` from it; None is a perfect direction."""
@@ -178,7 +186,7 @@ class Network:
         try:
             _must(f"ip netns add {self.hub}")
             _must(f"ip -n {self.hub} link set lo up")
-            _must(f"ip -n {self.hub} link add br0 type bridge")
+            _must(f"ip -n {self.hub} link add br0 address {HUB_HARDWARE} type bridge")
             _must(f"ip -n {self.hub} link add dark type bridge")  # never up: where pulled cables end
             _must(f"ip -n {self.hub} addr add {HUB_ADDRESS}/24 dev br0")
             _must(f"ip -n {self.hub} link set dev br0 gso_max_segs 1 up")

@@ -155,7 +155,7 @@ class Person:
         await wait_until(all_advance, within, f"{tiles} moving pictures at {self.name}", detail=detail)
 
     async def hears(self, tiles: int, within: float = 15.0) -> None:
-        """Wait until of so many others more sound than silence was played."""
+        """Wait until sound with energy in it was played of exactly so many others."""
 
         async def all_audible() -> bool:
             return sum(seen.sound > 0 for seen in await self.look()) == tiles
@@ -218,12 +218,12 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*names: str, fps: int = 10) -> AsyncIterator[Room]:
+async def room(*names: str, fps: int = 10, arguments: tuple[str, ...] = ()) -> AsyncIterator[Room]:
     """A daemon on this machine and a Chromium with one page per name, all joined and seeing each other.
 
     At the end, if all went well: no page logged an error, and neither did the daemon.
     """
-    async with Daemon() as daemon, Chromium(fps=fps, init_script=INIT_SCRIPT) as browser:
+    async with Daemon(*arguments) as daemon, Chromium(fps=fps, init_script=INIT_SCRIPT) as browser:
         made = Room(daemon, browser, [])
         await asyncio.gather(*(made.join(name) for name in names))
         await made.all_see_each_other()

@@ -30,17 +30,19 @@ server.serve_forever()
 """
 COUNT = """
 import socket
+hub = ("10.77.0.1", 5000)
+back = 0
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
     client.settimeout(0.1)
-    back = 0
-    for start in range(0, 2000, 100):
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    for start in range(0, 2100, 100):
         try:
-            for number in range(100):
-                client.sendto(b"x" * 200, ("10.77.0.1", 5000))
-            while client.recv(2048):
-                back += 1
-                if back >= start + 100:
-                    break
+            for number in range(100 if start < 2000 else 0):
+                client.sendto(b"x" * 200, hub)
+            if start == 2000:
+                client.settimeout(0.5)
+            while back < min(start + 100, 2000):
+                back += client.recv(2048) != b""
         except OSError:
             pass
 print("back", back)

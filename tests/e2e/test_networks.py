@@ -1,9 +1,8 @@
 """Pages behind bad networks: lossy links, and links that go away for five seconds."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -40,12 +39,21 @@ async def join(browser: Chromium, daemon: Daemon, name: str) -> Person:
     return person
 
 
-def total(stats: Any, matches: Callable[[str], bool]) -> int:
-    """The sum of all numbers in a JSON value whose key matches."""
+def total(stats: Any, key: str) -> int:
+    """The sum of all numbers of this key, at any depth of a JSON value."""
     if isinstance(stats, dict):
-        own = sum(value for key, value in stats.items() if matches(key) and isinstance(value, int))
-        return own + sum(total(value, matches) for value in stats.values())
-    return sum(total(value, matches) for value in stats) if isinstance(stats, list) else 0
+        own = stats.get(key)
+        return (own if isinstance(own, int) else 0) + sum(total(value, key) for value in stats.values())
+    return sum(total(value, key) for value in stats) if isinstance(stats, list) else 0
+
+
+async def repair(daemon: Daemon) -> dict[str, int] | None:
+    """Counters of repair in both directions, once all of them have counted: lost packets asked for by the
+    server and repaired, lost packets asked for by subscribers and sent again.
+    """
+    stats = await daemon.stats()
+    counters = {key: total(stats, key) for key in ("nacked", "repaired", "nacks", "resent")}
+    return counters if all(counters.values()) else None
 
 
 @pytest.mark.parametrize("loss", [1, 5, 10])
@@ -62,22 +70,25 @@ async def test_video_does_not_freeze_under_loss(loss: int) -> None:
             before = [(await person.look())[0] for person in people]
             stills = await asyncio.gather(*(person.longest_standstill(10.0) for person in people))
             after = [(await person.look())[0] for person in people]
-            stats = await daemon.stats()
             frames = [late.frames - early.frames for early, late in zip(before, after, strict=True)]
             frozen = [late.frozen - early.frozen for early, late in zip(before, after, strict=True)]
-            nacks = total(stats, lambda key: "nack" in key)
-            repairs = total(stats, lambda key: "rtx" in key or "repair" in key or "resen" in key)
-            print(f"{loss} %: {frames=} {frozen=} {stills=} {nacks=} {repairs=}")
-            assert nacks > 0, json.dumps(stats)
-            assert repairs > 0, json.dumps(stats)
-            assert max(stills) < 1.0
+            counters = await wait_until(lambda: repair(daemon), 20.0, "repair in both directions")
+            stills = [round(still, 2) for still in stills]
+            print(f"{loss} % loss each way, 10 s: {frames=} {frozen=} {stills=} {counters}")
+            assert max(stills) < 1.5
             assert min(frames) > 50  # of 100
-            assert max(frozen) < 1.0
+            assert max(frozen) < 2.0
 
 
-@pytest.mark.parametrize("kind", ["silent", "told"])
-async def test_five_seconds_without_network(kind: str) -> None:
-    """`silent`: packets vanish on the way. `told`: the interface itself goes away, and the browser knows."""
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        ("silent", 5.0),  # packets vanish on the way, nobody is told
+        ("told", 5.0),  # the interface itself goes away, and the browser knows
+        ("silent", 15.0),  # longer than the page waits before it joins anew
+    ],
+)
+async def test_network_goes_away_and_comes_back(kind: str, seconds: float) -> None:
     with Network() as network:
         first, second = network.link(), network.link()
         async with behind(network, first, second) as (daemon, browsers):
@@ -85,22 +96,13 @@ async def test_five_seconds_without_network(kind: str) -> None:
             people = list(await asyncio.gather(*(join(browser, daemon, name) for browser, name in names)))
             await asyncio.gather(*(person.sees(1) for person in people))
             (first.down if kind == "silent" else first.interface_down)()
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(1.0)  # what was on its way is shown
+            stills = await asyncio.gather(*(person.longest_standstill(seconds - 1.0) for person in people))
+            assert min(stills) > 3.0, "the network was not gone"
             (first.up if kind == "silent" else first.interface_up)()
             begun = time.monotonic()
-            await wait_until(lambda: both_advance(people), 20.0, "both to see each other again")
-            print(f"{kind}: pictures move again {time.monotonic() - begun:.1f} s after the network came back")
-            await asyncio.gather(*(person.sees(1) for person in people))
-            for person in people:
-                await person.joined()
-
-
-async def both_advance(people: list[Person]) -> bool:
-    """Whether each shows one other whose picture moves within a second."""
-    before = [await person.look() for person in people]
-    await asyncio.sleep(0.5)
-    after = [await person.look() for person in people]
-    return all(
-        len(early) == len(late) == 1 and late[0].picture and late[0].frames > early[0].frames > 0
-        for early, late in zip(before, after, strict=True)
-    )
+            await asyncio.gather(*(person.sees(1, within=20.0) for person in people))
+            took = time.monotonic() - begun
+            print(f"{kind}, {seconds:.0f} s: pictures move again {took:.1f} s after the network came back")
+            await asyncio.gather(*(person.joined() for person in people))
+            assert (await daemon.stats())["participants"] == 2

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 OUT = Path(__file__).parents[1] / "out"
+TARGET_BPS = """(window.aiosfu.connection.getStats().then((reports) => Math.max(
+  ...[...reports.values()].filter((report) => report.type === 'outbound-rtp').map((report) => report.targetBitrate ?? 0)
+)))"""
+APART_MS = """async () => {
+  const at = {};
+  for (const report of (await window.aiosfu.connection.getStats()).values()) {
+    if (report.type === 'inbound-rtp') at[report.kind] = report.estimatedPlayoutTimestamp;
+  }
+  return at.audio && at.video ? at.audio - at.video : null;
+}"""
 TILE = "document.querySelector('[data-testid=tile][data-participant=\"' + id + '\"]')"
 
 
@@ -60,9 +71,23 @@ async def test_mute_is_seen_and_unmute_is_heard() -> None:
         muted = "(id) => window.aiosfu.tiles.some((tile) => tile.participant === id && tile.muted)"
         await bob.page.wait_for(muted, argument=await ada.id())
         await bob.sees(1, sound=False)
+        await wait_until(lambda: _silent(bob), 5.0, "nothing of Ada to be heard at Bob's")
         await ada.click("mute")
         await bob.page.wait_for("window.aiosfu.tiles.every((tile) => !tile.muted)")
         await bob.sees(1)
+
+        async def audible() -> bool:
+            return not await _silent(bob)
+
+        await wait_until(audible, 5.0, "Ada to be heard again")
+
+
+async def _silent(listener: Person) -> bool:
+    """Whether no energy was played for longer than the fake microphone's pause between two beeps."""
+    (before,) = await listener.look()
+    await asyncio.sleep(1.5)
+    (after,) = await listener.look()
+    return after.sound - before.sound < 1e-6
 
 
 async def test_camera_is_switched_for_screen_and_back() -> None:
@@ -155,12 +180,39 @@ async def test_late_joiner_sees_a_first_frame_soon() -> None:
         (OUT / "first_frame.json").write_text(json.dumps(result, indent=2) + "\n")
         print("time to first frame:", result)
         assert max(from_join) < 5000
+        await wait_until(lambda: _only(blue.daemon, 2), 5.0, "the server to forget who left")
 
 
-async def test_ctrl_c_ends_a_full_room_in_time() -> None:
+async def _only(daemon: Daemon, people: int) -> bool:
+    stats = await daemon.stats()
+    return bool(stats["participants"] == stats["media"]["transport"]["connections"] == people)
+
+
+async def test_daemon_ends_in_time_and_pages_join_the_next_one() -> None:
     async with room("Ada", "Bob") as blue:
         took = await blue.daemon.stop()
         print(f"daemon with two people ended {took:.2f} s after SIGINT")
         for person in blue.people:
             await person.page.wait_for("document.body.dataset.state === 'reconnecting'")
-            person.page.errors.clear()  # the failed attempts to come back
+        async with Daemon(port=blue.daemon.port) as second:
+            begun = time.monotonic()
+            await blue.all_see_each_other(within=30.0)
+            print(f"pages see each other {time.monotonic() - begun:.1f} s after the next daemon started")
+            assert second.complaints() == []
+        for person in blue.people:
+            person.page.errors.clear()  # of the failed attempts in between
+
+
+async def test_rate_leaves_its_start_and_lips_are_in_sync() -> None:
+    async with room("Ada", "Bob") as blue:
+        ada, bob = blue.people
+        await ada.page.wait_for(f"{TARGET_BPS}.then((rate) => rate > 600_000)", 20.0)  # it starts at 300,000
+        # Known once sender reports of both have come (Chromium sends those of audio every 5 s).
+        apart_ms = await bob.page.wait_for(f"({APART_MS})().then((apart) => apart && [apart])", 20.0)
+        print(f"sound and picture play {apart_ms[0]:.0f} ms apart")
+        assert abs(apart_ms[0]) < 250
+
+
+async def test_media_relay_mode_shows_the_same_room() -> None:
+    async with room("Ada", "Bob", arguments=("--relay", "media")) as blue:
+        await asyncio.gather(*(person.hears(1) for person in blue.people))
