@@ -40,6 +40,17 @@ MEDIA_PATIENCE = 0.6
 Stats = Callable[[], Mapping[str, Any]]
 
 
+class Links(Protocol):
+    """The links to other nodes: sfu.tree.Tree, or a double of it."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer another node that links a room."""
+        ...
+
+    async def close(self) -> None:
+        """End every link; idempotent."""
+
+
 class Media(Protocol):
     """What moves the media: sfu.service.MediaService, or a double of it."""
 
@@ -50,6 +61,10 @@ class Media(Protocol):
 
     def stats(self) -> Mapping[str, Any]:
         """Return figures for /stats, ready for JSON."""
+        ...
+
+    def tree(self, lobby: Lobby) -> Links:
+        """Link the rooms of this node with those of others."""
         ...
 
     async def close(self) -> None:
@@ -68,9 +83,14 @@ def version() -> str:
 
 
 def create_app(
-    config: Config, backend: Backend, stats: Stats, *, web_folder: Path | None = None
+    config: Config,
+    backend: Backend,
+    stats: Stats,
+    *,
+    tree: Callable[[Lobby], Links] | None = None,
+    web_folder: Path | None = None,
 ) -> web.Application:
-    """Return the whole HTTP application: /ws, /healthz, /stats and the page.
+    """Return the whole HTTP application: /ws, /pipe, /healthz, /stats and the page.
 
     Its shutdown says bye to every client. Raises FileNotFoundError if the page is missing.
     """
@@ -92,12 +112,18 @@ def create_app(
         now = {"version": version(), "uptime_s": _since(started), **lobby.stats()}
         return _json(now | {"signaling": counters.as_dict(), "media": stats()})
 
+    links = tree(lobby) if tree is not None else None
+
     async def say_bye(app: web.Application) -> None:
+        if links is not None:
+            await links.close()
         await sockets.close()
         await lobby.close()
 
     app = web.Application(middlewares=[_short_errors])
     app.router.add_get("/ws", websocket)
+    if links is not None:
+        app.router.add_get("/pipe", links.handle)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/stats", show_stats)
     Pages(web_folder or find_folder()).add_to(app)
@@ -129,7 +155,7 @@ async def _serve_until(
         raise _cannot_listen(error, "UDP", config.rtc_host, config.rtc_port, "--rtc-port") from None
     runner: web.AppRunner | None = None
     try:
-        app = create_app(config, media.backend, media.stats, web_folder=web_folder)
+        app = create_app(config, media.backend, media.stats, tree=media.tree, web_folder=web_folder)
         # 0.5 s for requests that are being answered; WebSockets have ended by then.
         runner = web.AppRunner(app, access_log_format='%a "%r" %s %b', shutdown_timeout=0.5)
         await runner.setup()

@@ -4,12 +4,16 @@ Knows both sides, signaling and media, and holds what belongs together: a partic
 media room, and its chat channel.
 """
 
+import functools
 import logging
 import secrets
 import time
 from collections.abc import Callable
 
+from aiortc import RTCDataChannel
+
 from sfu.chat import ChatRoom
+from sfu.forwarding.outlet import Outlet
 from sfu.rooms.member import (
     Member,
     NotYours,
@@ -21,6 +25,7 @@ from sfu.rooms.member import (
     UnknownMid,
     UnknownPublication,
 )
+from sfu.rooms.pipe import Pipe
 from sfu.rooms.room import Room
 from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
@@ -66,6 +71,8 @@ class _MediaRoom:
         self.room = Room(name)
         self.chat = ChatRoom()
         self.seats: dict[str, _Seat] = {}
+        # Links to other nodes that carry this room too.
+        self.pipes: set[Pipe] = set()
 
 
 class _Seat:
@@ -96,9 +103,7 @@ class SfuBackend:
     # -- Backend ---------------------------------------------------------------------------------------------
 
     def join(self, room: str, participant: str, name: str, events: Events) -> None:
-        media_room = self._rooms.get(room)
-        if media_room is None:
-            media_room = self._rooms[room] = _MediaRoom(room)
+        media_room = self._media_room(room)
         seat = _Seat(participant, media_room, events)
         media_room.seats[participant] = seat
         self._seats[participant] = seat
@@ -122,6 +127,7 @@ class SfuBackend:
             )
         except (UnknownPublication, UnknownMid) as error:
             raise _as_signaling(error) from None
+        self._follow_restart(seat, connection, description)
         connection.schedule()
         seat.session_version += 1
         return messages.Answer(
@@ -163,13 +169,38 @@ class SfuBackend:
         room = seat.room
         room.seats.pop(participant, None)
         room.chat.leave(participant)
-        if not room.seats and self._rooms.get(room.room.name) is room:
+        self._close_if_empty(room)
+        try:
+            if seat.member is not None:
+                await seat.member.close()
+        finally:
+            if seat.connection is not None:
+                self._by_connection.pop(seat.connection, None)
+                await self._hub.close(seat.connection)
+
+    # -- other nodes -----------------------------------------------------------------------------------------
+
+    def open_pipe(self, room: str, outlet: Outlet, on_demand: Callable[[], None]) -> tuple[Pipe, Room]:
+        """The media of a room towards another node over `outlet`; the room is made if there is none."""
+        media_room = self._media_room(room)
+        pipe = Pipe(media_room.room, outlet, on_demand)
+        media_room.pipes.add(pipe)
+        return pipe, media_room.room
+
+    def close_pipe(self, room: str, pipe: Pipe) -> None:
+        """The other node is gone, or the room is empty here. Idempotent."""
+        pipe.close()
+        media_room = self._rooms.get(room)
+        if media_room is not None:
+            media_room.pipes.discard(pipe)
+            self._close_if_empty(media_room)
+
+    def _media_room(self, name: str) -> _MediaRoom:
+        return self._rooms.get(name) or self._rooms.setdefault(name, _MediaRoom(name))
+
+    def _close_if_empty(self, room: _MediaRoom) -> None:
+        if not room.seats and not room.pipes and self._rooms.get(room.room.name) is room:
             del self._rooms[room.room.name]
-        if seat.member is not None:
-            await seat.member.close()
-        if seat.connection is not None:
-            self._by_connection.pop(seat.connection, None)
-            await self._hub.close(seat.connection)
 
     # -- connections -----------------------------------------------------------------------------------------
 
@@ -180,7 +211,7 @@ class SfuBackend:
         return seat
 
     def _connect(self, seat: _Seat, offer: sdp.Offer) -> tuple[Connection, Member]:
-        """The seat's connection, made by its first offer; follows an ICE restart in later ones."""
+        """The seat's connection, made by its first offer."""
         if not offer.fingerprints:
             raise SignalingError("bad-sdp", "The offer has no a=fingerprint, which DTLS needs.")
         connection, member = seat.connection, seat.member
@@ -188,7 +219,7 @@ class SfuBackend:
             connection = self._hub.open(self._connection_closed)
             member = self._new_member(seat.participant, seat.room.room, connection, _Observer(seat.events))
             connection.sink = member
-            connection.on_channel = lambda channel: seat.room.chat.attach(seat.participant, channel)
+            connection.on_channel = functools.partial(self._channel_opened, seat)
             connection.begin(offer.fingerprints)
             seat.connection, seat.member = connection, member
             self._by_connection[connection] = seat
@@ -196,10 +227,13 @@ class SfuBackend:
             raise SignalingError(
                 "bad-sdp", "The offer is of another RTCPeerConnection: leave and join again to start anew."
             )
-        elif offer.ice_ufrag != seat.remote_ufrag:
+        return connection, member
+
+    def _follow_restart(self, seat: _Seat, connection: Connection, offer: sdp.Offer) -> None:
+        """New credentials for an ICE restart; only once the offer is taken, since a refused one changes nothing."""
+        if seat.remote_ufrag and offer.ice_ufrag != seat.remote_ufrag:
             self._hub.restart_ice(connection)
         seat.remote_ufrag = offer.ice_ufrag
-        return connection, member
 
     def _local(self, seat: _Seat, connection: Connection) -> Local:
         port = self._hub.port.port
@@ -215,6 +249,10 @@ class SfuBackend:
             seat.session_id,
             seat.session_version,
         )
+
+    def _channel_opened(self, seat: _Seat, channel: RTCDataChannel) -> None:
+        if seat.participant in seat.room.seats:
+            seat.room.chat.attach(seat.participant, channel)
 
     def _connection_closed(self, connection: Connection, reason: str) -> None:
         seat = self._by_connection.get(connection)

@@ -19,19 +19,26 @@ class ChatRoom:
 
     def __init__(self) -> None:
         self._channels: dict[str, RTCDataChannel] = {}
+        # Kept while the participant is here: another channel brings no new allowance.
+        self._lines: dict[str, ChatLine] = {}
         self.messages = 0
         self.refused = 0
         self.dropped_slow_reader = 0
 
     def attach(self, participant: str, channel: RTCDataChannel) -> None:
-        """A participant opened a data channel; labels other than "chat" are closed."""
+        """A participant opened a data channel; it replaces the one before. Labels other than "chat" are closed."""
         if channel.label != LABEL:
             channel.close()
             return
+        before = self._channels.get(participant)
         self._channels[participant] = channel
-        line = ChatLine(participant, time.monotonic())
+        if before is not None:
+            before.close()
+        line = self._lines.setdefault(participant, ChatLine(participant, time.monotonic()))
 
         def on_message(data: str | bytes) -> None:
+            if self._channels.get(participant) is not channel:
+                return
             result = line.receive(data, time.monotonic(), int(time.time() * 1000))
             if isinstance(result, ToOthers):
                 self.messages += 1
@@ -63,3 +70,4 @@ class ChatRoom:
     def leave(self, participant: str) -> None:
         """The participant is gone."""
         self._channels.pop(participant, None)
+        self._lines.pop(participant, None)

@@ -80,6 +80,13 @@ def _file(text: str) -> Path:
     return path
 
 
+def _node_url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("it must be the URL of a node, such as http://10.0.0.1:8080")
+    return url
+
+
 def _origin(text: str) -> str:
     if text.strip() == "*":
         return "*"
@@ -146,6 +153,13 @@ class Config:
         Option("seconds with fewer than that before they speak directly again", "SECONDS", _number(0, 3600)),
     ] = 10
     max_room_size: Annotated[int, Option("participants a room may have", "NUMBER", _number(1, 10_000))] = 100
+    parent: Annotated[
+        str,
+        Option("URL of another node whose rooms this one carries too: a relay tree", "URL", _node_url),
+    ] = ""
+    node_secret: Annotated[
+        str, Option("word that nodes of one tree share; without it none may link to this one", "WORD", _text)
+    ] = ""
     allow_origin: Annotated[
         tuple[str, ...],
         Option(
@@ -252,6 +266,10 @@ def _checked(config: Config) -> Config:
     if (config.tls_cert is None) != (config.tls_key is None):
         given, missing = ("tls-cert", "tls-key") if config.tls_cert else ("tls-key", "tls-cert")
         raise ConfigError(f"--{given} needs --{missing}: a certificate and its private key come together.")
+    if config.parent and not config.node_secret:
+        raise ConfigError("parent needs node-secret too: the word that the parent node was started with.")
+    if config.relay == "media" and (config.parent or config.node_secret):
+        raise ConfigError("relay media works on one node only: leave out parent and node-secret.")
     if config.tls == "self-signed" and config.tls_cert is not None:
         raise ConfigError("--tls self-signed makes its own certificate: leave it out, or --tls-cert.")
     return config

@@ -5,24 +5,36 @@ from sfu.config import Config
 from sfu.rooms.participant import Participant
 from sfu.transport.hub import Hub
 from sfu.transport.udp import candidate_hosts, open_port
+from sfu.tree import Tree
+from signaling.lobby import Lobby
 
 
 class MediaService:
     """Made by `start`; `backend` is given to signaling."""
 
-    def __init__(self, hub: Hub, backend: SfuBackend) -> None:
+    def __init__(self, config: Config, hub: Hub, hosts: list[str]) -> None:
         self.hub = hub
-        self.backend = backend
+        self.backend = SfuBackend(hub, hosts, _member_factory(config.relay))
+        self._config = config
+        self._hosts = hosts
+        self._tree: Tree | None = None
 
     @classmethod
     async def start(cls, config: Config) -> "MediaService":
         """Bind the UDP port. Raises OSError when it is taken."""
         hub = Hub(open_port(config.rtc_host, config.rtc_port))
         hosts = candidate_hosts(config.rtc_host, config.public_ip)
-        return cls(hub, SfuBackend(hub, hosts, _member_factory(config.relay)))
+        return cls(config, hub, hosts)
+
+    def tree(self, lobby: Lobby) -> Tree:
+        """Link the rooms of `lobby` with those of other nodes, as the configuration says."""
+        config = self._config
+        self._tree = Tree(lobby, self.hub, self.backend, self._hosts, config.parent, config.node_secret)
+        return self._tree
 
     def stats(self) -> dict[str, object]:
-        return self.backend.stats()
+        links = self._tree.stats() if self._tree is not None else []
+        return {**self.backend.stats(), "links": links}
 
     async def close(self) -> None:
         """Close every connection (DTLS close_notify) and the port."""

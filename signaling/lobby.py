@@ -36,6 +36,7 @@ from signaling.messages import (
     encode,
 )
 from signaling.outbox import REPLACED, Ending, Outbox
+from signaling.remote import RemoteSide
 from signaling.room import Member, Room
 from signaling.seat import Seat
 
@@ -71,6 +72,7 @@ class Lobby:
         random_text: Callable[[int], str] = secrets.token_urlsafe,
         clock: Callable[[], float] = time.monotonic,
         call_later: Callable[[float, Callable[[], None]], Timer] = _call_later,
+        on_room: Callable[[str], None] = lambda room: None,
     ) -> None:
         self._backend = backend
         self._counters = counters
@@ -79,6 +81,8 @@ class Lobby:
         self._random_text = random_text
         self._clock = clock
         self._call_later = call_later
+        # Told the name of each room that gets its first member and whose media may come from elsewhere.
+        self.on_room = on_room
         self._rooms: dict[str, Room] = {}
         self._members: dict[str, Member] = {}
         self._seats: dict[str, Seat] = {}
@@ -167,8 +171,7 @@ class Lobby:
         room = member.room
         del self._members[member.id]
         del room.members[member.id]
-        if not room.members:
-            del self._rooms[room.name]
+        self._close_if_empty(room)
         self._counters.departures += 1
         self._counters.too_slow += reason == "too-slow"
         logger.info("< left (%s), %d in the room", reason, len(room.members), extra=member.log_ids)
@@ -202,6 +205,36 @@ class Lobby:
         room.tell_others(member, Joined(participant=member.describe()))
         if moved:
             room.tell_others(member, Path(path=room.path))
+        self._note_first(room)
+
+    # -- other nodes -----------------------------------------------------------------------------------------
+
+    def attach(self, room_name: str, changed: Callable[[], None]) -> RemoteSide:
+        """Let a neighbour's members into a room, which is made if there is none; it stays while they do.
+
+        Raises SignalingError if the room's members speak directly, which they can't over two nodes.
+        """
+        room = self._rooms.get(room_name) or Room(room_name, "sfu", self._auto)
+        if room.speaks_directly:
+            raise SignalingError("not-allowed", "In this room media goes directly to the others.")
+        self._rooms[room.name] = room
+        return RemoteSide(room, changed, self._note_first, self._detached)
+
+    def _note_first(self, room: Room) -> None:
+        if len(room.members) == 1 and room.uses_backend and not room.speaks_directly:
+            self.on_room(room.name)
+
+    def is_open(self, room_name: str) -> bool:
+        """Whether anybody is in the room, of this node or another."""
+        room = self._rooms.get(room_name)
+        return room is not None and bool(room.members)
+
+    def _detached(self, side: RemoteSide) -> None:
+        self._close_if_empty(side.room)
+
+    def _close_if_empty(self, room: Room) -> None:
+        if not room.members and not room.observers and self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
 
     # -- auto rooms ------------------------------------------------------------------------------------------
 

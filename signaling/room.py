@@ -90,7 +90,7 @@ class Member:
 class Room:
     """Members in the order they came; the first one's wish made the topology."""
 
-    __slots__ = ("auto", "members", "name", "threshold", "topology")
+    __slots__ = ("auto", "members", "name", "observers", "threshold", "topology")
 
     def __init__(self, name: str, topology: Topology, auto: AutoSettings) -> None:
         self.name = name
@@ -98,6 +98,8 @@ class Room:
         self.auto = AutoRule(auto) if topology == "auto" else None
         self.threshold = auto.threshold if topology == "auto" else None
         self.members: dict[str, Member] = {}
+        # Called after somebody was told something of the members: the links to other nodes listen here.
+        self.observers: list[Callable[[], None]] = []
 
     @property
     def path(self) -> MediaPath:
@@ -174,6 +176,8 @@ class Room:
         for other in self.members.values():
             if other is not member:
                 other.outbox.put(text)
+        for observer in self.observers:
+            observer()
 
     def tell_all(self, message: ServerMessage) -> None:
         """Queue a message to everybody."""

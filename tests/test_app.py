@@ -21,10 +21,21 @@ from sfu import app as daemon
 from sfu import tls
 from sfu.config import Config, ConfigError
 from sfu.pages import content_policy, find_folder, origin_allowed
+from signaling.lobby import Lobby
 from signaling.messages import Bye, Join, Ping, Pong, Welcome, decode_server, encode
 from tests.signaling.doubles import MemoryBackend
 
 Client = TestClient[web.Request, web.Application]
+
+
+class NoLinks:
+    """A node that stands alone."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPForbidden
+
+    async def close(self) -> None:
+        pass
 
 
 class MemoryMedia:
@@ -36,6 +47,9 @@ class MemoryMedia:
 
     def stats(self) -> Mapping[str, Any]:
         return {"packets": 5}
+
+    def tree(self, lobby: Lobby) -> NoLinks:
+        return NoLinks()
 
     async def close(self) -> None:
         self.closed = True

@@ -83,6 +83,10 @@ class History:
             return None
         return self._packets[slot]
 
+    def added_at(self, seq: int) -> float:
+        """When the packet that `get` returned for `seq` was added."""
+        return self._times[seq & self._mask]
+
     def drop_older(self, now: float) -> None:
         """Let go of what is past its age or above the byte limit, oldest numbers first.
 

@@ -20,10 +20,11 @@ class ReceiverEstimate:
         self._estimator = RemoteBitrateEstimator()
         self.bitrate_bps: int | None = None
 
-    def receive(self, send_time: int, size: int, ssrc: int, now: float) -> int | None:
+    def receive(self, send_time: int, size: int, now: float) -> int | None:
         """A packet with its 24-bit absolute send time; the estimate in bit/s when it is to be sent now."""
+        # One SSRC for all: the estimator remembers every one it is told, for ever.
         result = self._estimator.add(
-            arrival_time_ms=int(now * 1000), abs_send_time=send_time, payload_size=size, ssrc=ssrc
+            arrival_time_ms=int(now * 1000), abs_send_time=send_time, payload_size=size, ssrc=0
         )
         if result is None:
             return None

@@ -14,9 +14,8 @@ from sfu.flow.keyframes import KeyframeRequests
 from sfu.flow.rate import RateMeter
 from sfu.forwarding.outlet import Drop, Drops, drop_stats
 from sfu.forwarding.profile import SendProfile, Translation
-from sfu.wire import extensions
+from sfu.wire import extensions, rtp
 from sfu.wire.codecs import keyframe_test
-from sfu.wire.rtp import RtpView
 from sfu.wire.sdp import Codec
 from sfu.wire.seq import Unwrapper16
 
@@ -34,6 +33,7 @@ class Encoding:
         "_ask_key_frame",
         "_extensions",
         "_groups",
+        "_highest",
         "_is_key_frame",
         "_restarts",
         "_translations",
@@ -62,6 +62,7 @@ class Encoding:
         self._ask_key_frame = ask_key_frame
         self._is_key_frame = keyframe_test(codec.name)
         self._unwrapper = Unwrapper16()
+        self._highest = 0
         # Slots by profile: a packet is translated once per group.
         self._groups: dict[SendProfile, list[Slot]] = {}
         self._translations: dict[SendProfile, Translation] = {}
@@ -87,7 +88,7 @@ class Encoding:
                     del self._groups[profile]
                     self._translations.pop(profile, None)
                 break
-        if not any(other.waiting for slots in self._groups.values() for other in slots):
+        if not self._groups:
             self.key_frame_requests.cancel()
 
     def translation(self, profile: SendProfile) -> Translation:
@@ -128,6 +129,7 @@ class Encoding:
             return False
         if self.arrivals.packets:
             self._unwrapper = Unwrapper16()
+            self._highest = 0
             self.arrivals = Arrivals(self.codec.clock_rate, nack="nack" in self.codec.feedback)
             self.clock = SenderClock(self.codec.clock_rate)
             self.history = History()
@@ -140,10 +142,10 @@ class Encoding:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
         for slots in self._groups.values():
             for slot in slots:
-                slot.waiting = True
+                slot.hold()
         self.request_key_frame(now)
 
-    def receive(self, view: RtpView, now: float, *, repaired: bool = False) -> None:
+    def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:
         """One packet of this encoding (unwrapped from RTX if `repaired`): keep it, and send it to every slot."""
         seq = self._unwrapper.unwrap(view.seq16)
         arrivals = self.arrivals
@@ -153,21 +155,26 @@ class Encoding:
             return
         if arrivals.restarts != self._restarts:
             self._restarts = arrivals.restarts
+            self._highest = 0
             self._begin_anew(now)
         self.rate.add(len(view.packet), now)
         size = view.payload_end - view.payload_start
-        if size == 0:
-            self.drops[Drop.PADDING] += 1
-            self._skip(seq)
-            return
         self.history.add(seq, view.packet, now)
-        key_frame = self._begins_key_frame(view, now)
+        if seq > self._highest:
+            self._highest = seq
+            if size == 0:
+                self.drops[Drop.PADDING] += 1
+                self._skip(seq)
+                return
+        # From here on a packet without payload is a late one: its number is out, and would be missed for ever.
+        key_frame = size > 0 and self._begins_key_frame(view, now)
         send_time = extensions.abs_send_time(now)
         timestamp = view.timestamp
         for profile, slots in self._groups.items():
             template = self.translation(profile).template(view, send_time)
             for slot in slots:
-                if slot.waiting:
+                starting = slot.waiting
+                if starting:
                     if not slot.outlet.ready:
                         slot.drops[Drop.NOT_CONNECTED] += 1
                         continue
@@ -178,11 +185,28 @@ class Encoding:
                         continue
                     slot.start(self, seq, timestamp, now)
                 slot.send(template, seq, timestamp, size, now)
+                if starting and seq < self._highest:
+                    self._catch_up(slot, seq, now)
         if arrivals.lost_beyond_repair:
             arrivals.lost_beyond_repair = False
             self.request_key_frame(now)
 
-    def _begins_key_frame(self, view: RtpView, now: float) -> bool:
+    def _catch_up(self, slot: "Slot", seq: int, now: float) -> None:
+        """The slot has started at a packet that came late: what follows it and is here already is sent too."""
+        translation = self.translation(slot.profile)
+        for later in range(seq + 1, self._highest + 1):
+            packet = self.history.get(later, now)
+            if packet is None:
+                continue  # it takes its number when it comes
+            view = rtp.parse(packet)
+            size = view.payload_end - view.payload_start
+            if size == 0:
+                slot.renumber.drop(later)
+                continue
+            send_time = extensions.abs_send_time(self.history.added_at(later))
+            slot.send(translation.template(view, send_time), later, view.timestamp, size, now)
+
+    def _begins_key_frame(self, view: rtp.RtpView, now: float) -> bool:
         """Whether a slot may start here: at a key frame, or anywhere if the codec has none."""
         test = self._is_key_frame
         if test is None:
@@ -194,7 +218,7 @@ class Encoding:
         return True
 
     def _skip(self, seq: int) -> None:
-        """A packet without payload is not forwarded: its number is taken out of every slot's sequence."""
+        """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""
         for slots in self._groups.values():
             for slot in slots:
                 if not slot.waiting:

@@ -4,7 +4,7 @@ Knows one participant's publications, and the feedback that goes back to it: NAC
 transport-wide feedback or REMB. Gets decrypted packets and `now`; knows no socket.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sfu.flow.feedback import TransportWideArrivals
 from sfu.flow.remb import ReceiverEstimate
@@ -53,7 +53,7 @@ class Ingress:
 
     # -- negotiation -----------------------------------------------------------------------------------------
 
-    def configure(self, published: Iterable[tuple[Publication, Accepted]], *, reduced_size: bool) -> None:
+    def configure(self, published: Sequence[tuple[Publication, Accepted]], *, reduced_size: bool) -> None:
         """What the client sends from now on, after each offer."""
         self._publications = {}
         self._original_types = {}
@@ -122,7 +122,7 @@ class Ingress:
                 return
             view = original
         encoding = publication.encoding
-        if not publication.accepts(view.payload_type, now):
+        if not publication.accepts(view.payload_type, now, repaired=is_rtx):
             self.drops[Drop.UNKNOWN_PAYLOAD_TYPE] += 1
             return
         if encoding.ssrc != view.ssrc and not encoding.change_source(view.ssrc, now):
@@ -187,7 +187,7 @@ class Ingress:
         if span is None or span[1] - span[0] != 3:
             return
         send_time = int.from_bytes(view.packet[span[0] : span[1]], "big")
-        bitrate = self._estimate.receive(send_time, len(view.packet), view.ssrc, now)
+        bitrate = self._estimate.receive(send_time, len(view.packet), now)
         if bitrate is not None:
             ssrcs = tuple(p.encoding.ssrc for p in self._publications.values() if p.encoding.ssrc is not None)
             self._send(Remb(self._ssrc, bitrate, ssrcs).write())
@@ -195,7 +195,7 @@ class Ingress:
     def sender_report(self, ssrc: int, ntp: int, rtp_timestamp: int, now: float) -> None:
         """A sender report of this client."""
         entry = self._by_ssrc.get(ssrc)
-        if entry is not None and not entry[1]:
+        if entry is not None and entry[0].encoding.ssrc == ssrc:
             entry[0].encoding.sender_report(ntp, rtp_timestamp, now)
 
     # -- feedback --------------------------------------------------------------------------------------------
@@ -246,7 +246,11 @@ class Ingress:
             for publication in self._publications.values()
             if publication.encoding.ssrc is not None and publication.encoding.arrivals.packets
         ]
-        alive = any(publication.encoding.rate.packets(now) for publication in self._publications.values())
+        alive = False
+        for publication in self._publications.values():
+            history = publication.encoding.history
+            history.drop_older(now)
+            alive = alive or history.bytes_held > 0
         # When nothing comes any more the timer rests until the next packet.
         self._report_at = now + REPORT_INTERVAL if alive else None
         for start in range(0, len(blocks), MAX_REPORTS):

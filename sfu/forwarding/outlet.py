@@ -21,6 +21,10 @@ class Outlet(Protocol):
         """Send one RTCP compound packet."""
         ...
 
+    def schedule(self) -> None:
+        """The deadline of this connection's member may have moved: look at it again."""
+        ...
+
 
 class Drop(enum.Enum):
     """Why a packet went no further; every one is counted."""

@@ -47,6 +47,8 @@ def _variant(name: str, parameters: str) -> str:
         return values.get("profile-id", "0")  # RFC 9628 6.1
     if name == "av1":
         return values.get("profile", "0")  # AV1 RTP 7.2.1
+    if name == "red":
+        return parameters  # RFC 2198 5: the payload types inside, which are written into every packet
     return ""
 
 

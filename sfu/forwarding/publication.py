@@ -6,16 +6,21 @@ Knows codecs and subscribers; knows no connection, and not the participant but f
 from collections.abc import Callable, Mapping
 
 from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.profile import codec_key
 from sfu.forwarding.slot import Slot
 from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Codec
+
+# After a switch of codec, packets of another one are late ones of before for this long.
+SWITCH_PAUSE = 0.5
 
 
 class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_codecs", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "participant", "slots", "source",
+        "_codecs", "_switched_at", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "on_demand",
+        "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +44,9 @@ class Publication:
         self.codec = accepted.codecs[0]
         self.encoding = Encoding("", self.codec, self.extensions, ask_key_frame)
         self.slots: list[Slot] = []
+        # Told when the first slot takes the publication, and when the last one lets go.
+        self.on_demand: Callable[[], None] | None = None
+        self._switched_at = float("-inf")
 
     def renegotiated(self, accepted: Accepted, now: float) -> None:
         """The publisher's payload types or extension ids changed in a new offer."""
@@ -47,20 +55,41 @@ class Publication:
             return
         self._codecs = codecs
         self.extensions = accepted.extensions
-        if self.codec not in accepted.codecs:
-            self.codec = accepted.codecs[0]
+        key = codec_key(self.codec)
+        self.codec = next((c for c in accepted.codecs if codec_key(c) == key), accepted.codecs[0])
         self._reconfigure(now)
 
-    def accepts(self, payload_type: int, now: float) -> bool:
-        """Whether a packet of this payload type belongs here; follows the publisher to another codec."""
+    def accepts(self, payload_type: int, now: float, *, repaired: bool) -> bool:
+        """Whether a packet of this payload type belongs here; follows the publisher to another codec.
+
+        A repaired packet, and one that was overtaken by the switch, doesn't lead back to the codec before.
+        """
         if payload_type == self.codec.payload_type:
             return True
         codec: Codec | None = self._codecs.get(payload_type)
-        if codec is None:
+        if codec is None or repaired or now < self._switched_at + SWITCH_PAUSE:
             return False
+        self._switched_at = now
         self.codec = codec
         self._reconfigure(now)
         return True
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """What the publisher may send, in the order of its offer."""
+        return tuple(self._codecs.values())
+
+    def add(self, slot: Slot) -> None:
+        """A slot shows this publication."""
+        self.slots.append(slot)
+        if len(self.slots) == 1 and self.on_demand is not None:
+            self.on_demand()
+
+    def remove(self, slot: Slot) -> None:
+        """A slot shows it no more."""
+        self.slots.remove(slot)
+        if not self.slots and self.on_demand is not None:
+            self.on_demand()
 
     def has_payload_type(self, payload_type: int) -> bool:
         return payload_type in self._codecs
@@ -68,7 +97,8 @@ class Publication:
     def _reconfigure(self, now: float) -> None:
         self.encoding.reconfigure(self.codec, self.extensions)
         for slot in list(self.slots):
-            slot.codec_changed(now)
+            if slot.publication is self:  # still: one slot's change is told to an observer, who may act on it
+                slot.codec_changed(now)
 
     def close(self) -> None:
         """The track ended: every slot that shows it becomes empty."""

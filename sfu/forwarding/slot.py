@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sfu.flow.renumber import Renumber
+from sfu.flow.renumber import Origin, Renumber
 from sfu.flow.resend import ResendBudget
 from sfu.flow.roundtrip import RoundTrip
 from sfu.forwarding.outlet import Drop, Drops, Outlet, drop_stats
@@ -36,9 +36,11 @@ class Slot:
 
     __slots__ = (
         "_budget",
+        "_observe_at",
         "_on_change",
         "_report_at",
         "_rtx_seq",
+        "_run",
         "bytes",
         "cname",
         "drops",
@@ -91,6 +93,9 @@ class Slot:
         self.waiting = False
         # RFC 3711 3.3.1: a first number in the lower half lets a receiver guess the roll-over counter.
         self.renumber = Renumber(secrets.randbelow(1 << 15), secrets.randbits(32))
+        self._observe_at = 0.0
+        # Stands for what was sent since the last start: only that can be sent again. None while waiting.
+        self._run: object | None = None
         self._rtx_seq = secrets.randbelow(1 << 15)
         self._budget = ResendBudget()
         self._report_at: float | None = None
@@ -118,7 +123,7 @@ class Slot:
         if publication is None:
             self.state = SlotState.EMPTY
             return
-        publication.slots.append(self)
+        publication.add(self)
         self.attach(now)
 
     def attach(self, now: float) -> None:
@@ -130,7 +135,7 @@ class Slot:
             return
         self.state = SlotState.ACTIVE
         self.encoding = publication.encoding
-        self.waiting = True
+        self.hold()
         self.encoding.add(self)
         if self.outlet.ready:
             self.encoding.request_key_frame(now)
@@ -140,8 +145,19 @@ class Slot:
             self.encoding.remove(self)
             self.encoding = None
         if self.publication is not None:
-            self.publication.slots.remove(self)
+            self.publication.remove(self)
             self.publication = None
+        self._end_run()
+
+    def hold(self) -> None:
+        """Wait for the next key frame; until then nothing is sent."""
+        self._end_run()
+        self.waiting = True
+
+    def _end_run(self) -> None:
+        """No reports until the next start, and nothing of before is sent again."""
+        self.waiting = False
+        self._run = None
         self._report_at = None
 
     def renegotiated(self, profile: SendProfile, now: float) -> None:
@@ -158,6 +174,7 @@ class Slot:
         if self.encoding is not None:
             self.encoding.remove(self)
             self.encoding = None
+        self._end_run()
         self.attach(now)
         if self.state is not before:
             self._on_change(self)
@@ -176,9 +193,11 @@ class Slot:
 
     def start(self, encoding: "Encoding", seq: int, timestamp: int, now: float) -> None:
         """The first packet of what is shown now is about to be forwarded."""
-        self.renumber.start(encoding, seq, timestamp, encoding.codec.clock_rate, now)
+        self._run = object()
+        self.renumber.start(self._run, seq, timestamp, encoding.codec.clock_rate, now)
+        self._observe_at = now + REPORT_INTERVAL
         self.waiting = False
-        self._report_at = now
+        self.report_soon(now)
 
     def send(self, template: bytes, seq: int, timestamp: int, payload_size: int, now: float) -> None:
         """Send one packet of the encoding, already translated to this slot's profile."""
@@ -186,6 +205,9 @@ class Slot:
         if numbers is None:
             self.drops[Drop.BEFORE_START] += 1
             return
+        if now >= self._observe_at:
+            self._observe_at = now + REPORT_INTERVAL
+            self.renumber.observe(now)
         if not self.outlet.send_rtp(template, numbers[0], numbers[1], self.ssrc):
             self.drops[Drop.SEND_FAILED] += 1
             return
@@ -203,16 +225,16 @@ class Slot:
 
     def report_soon(self, now: float) -> None:
         """The publisher's clock became known: tell the subscriber at once, for lip sync."""
-        if not self.waiting and self.encoding is not None:
+        if self._run is not None:
             self._report_at = now
+            # The packet that led here came from the publisher: this connection has no wake-up of its own.
+            self.outlet.schedule()
 
     def sender_report(self, now: float) -> bytes:
         """SR and SDES with the publisher's clock (RFC 3550 6.4.1), if due and the clock is known; else b""."""
         if self._report_at is None or now < self._report_at or self.encoding is None:
             return b""
         self._report_at = now + REPORT_INTERVAL
-        if not self.waiting:
-            self.renumber.observe(now)
         clock = self.encoding.clock.at(now)
         if clock is None:
             return b""
@@ -252,22 +274,25 @@ class Slot:
         send_time = extensions.abs_send_time(now)
         for seq16 in lost:
             origin = self.renumber.origin(seq16)
-            # Of an earlier publication: its picture is gone from this slot anyway.
-            packet = encoding.history.get(origin.seq, now) if origin and origin.source is encoding else None
+            # Of an earlier run: its picture is gone from this slot, and its numbers may mean other packets now.
+            known = origin is not None and origin.source is self._run
+            packet = encoding.history.get(origin.seq, now) if origin is not None and known else None
             if origin is None or packet is None:
                 self.resend_missed += 1
                 continue
-            if not self._budget.allow(origin.seq, len(packet), now, self.round_trip.rtt):
-                continue
-            self._resend(encoding, rtp.parse(packet), seq16, origin.timestamp_offset, send_time)
+            if self._budget.allow(seq16, len(packet), now, self.round_trip.rtt):
+                self._resend(encoding, packet, origin, seq16, send_time)
 
     def _resend(
-        self, encoding: "Encoding", view: rtp.RtpView, seq16: int, offset: int, send_time: bytes
+        self, encoding: "Encoding", packet: bytes, origin: Origin, seq16: int, send_time: bytes
     ) -> None:
+        view = rtp.parse(packet)
         translation = encoding.translation(self.profile)
-        timestamp = (view.timestamp + offset) & 0xFFFFFFFF
+        timestamp = (view.timestamp + origin.timestamp_offset) & 0xFFFFFFFF
         if translation.rtx_payload_type is None:
-            template = translation.template(view, send_time)
+            # RFC 7714 8.4: two packets of one number must not differ in a bit, the send time included.
+            first_sent = encoding.history.added_at(origin.seq)
+            template = translation.template(view, extensions.abs_send_time(first_sent))
             sent = self.outlet.send_rtp(template, seq16, timestamp, self.ssrc)
         else:
             template = translation.rtx_template(view, translation.rtx_payload_type, seq16, send_time)

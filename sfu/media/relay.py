@@ -15,7 +15,7 @@ from aiortc.contrib.media import MediaRelay
 
 from sfu.forwarding.slot import random_ssrc
 from sfu.media.codecs import limit, receive_parameters, send_parameters
-from sfu.media.tracks import RoomClockTrack, SwitchTrack
+from sfu.media.tracks import RoomClockTrack, SwitchTrack, drain
 from sfu.rooms.member import (
     Negotiated,
     NotYours,
@@ -32,6 +32,8 @@ from sfu.transport import seam
 from sfu.transport.connection import Connection
 from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
 from sfu.wire.sdp import Offer
+
+REFUSED = "This section of the offer can't receive: it is stopped, or has no codec that is decoded here."
 
 
 class RelayRooms:
@@ -78,15 +80,23 @@ class RelayPublication:
         transport = participant.connection.dtls.transport
         self.receiver: RTCRtpReceiver = seam.rtp_receiver(self.kind, transport, self.id, random_ssrc())
         self.track = RoomClockTrack(self.receiver.track, participant.room.began)
+        self._relay = participant.room.relay
         self._parameters = receive_parameters(accepted)
+        self._drain: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self.receiver.receive(self._parameters)
+        self._drain = asyncio.ensure_future(drain(self._relay.subscribe(self.track, buffered=False)))
 
-    async def close(self) -> None:
+    def end(self) -> None:
+        """Nothing is shown any more; `stop` does the rest."""
         for slot in list(self.slots):
             slot.show(None)
+        if self._drain is not None:
+            self._drain.cancel()
         self.track.stop()
+
+    async def stop(self) -> None:
         await self.receiver.stop()
 
     def view(self) -> Published:
@@ -118,7 +128,8 @@ class RelaySlot:
         source: MediaStreamTrack | None = None
         if publication is not None:
             publication.slots.add(self)
-            source = self._relay.subscribe(publication.track)
+            # A slow video encoder skips frames; sound must be whole, and its encoder keeps up.
+            source = self._relay.subscribe(publication.track, buffered=self.kind == "audio")
         self._track.switch(source)
         self.start()
 
@@ -127,9 +138,12 @@ class RelaySlot:
         if self._started is None and self.publication is not None and self._connection.ready:
             self._started = asyncio.ensure_future(self._sender.send(self._parameters))
 
-    async def close(self) -> None:
+    def end(self) -> None:
+        """Nothing is sent any more; `stop` does the rest."""
         self.show(None)
         self._track.stop()
+
+    async def stop(self) -> None:
         if self._started is not None:
             await self._started
             await self._sender.stop()
@@ -155,12 +169,14 @@ class RelayParticipant:
         self._observer = observer
         self._publications: dict[str, RelayPublication] = {}
         self._slots: dict[str, RelaySlot] = {}
+        # Coders that are stopping. An offer does not wait for them, so that it is done whole or not at all.
+        self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def negotiate(
         self, offer: Offer, publish: Mapping[str, Publishing], receive: Mapping[str, Receiving], now: float
     ) -> Negotiated:
-        """See `Member.negotiate`."""
+        """See `Member.negotiate`. Nothing changes when it raises."""
         mids = {section.mid for section in offer.sections}
         for mid in (*publish, *receive):
             if mid not in mids:
@@ -175,8 +191,11 @@ class RelayParticipant:
             limited = limit(whole) if whole is not None else None
             if limited is not None:
                 accepted[section.mid] = limited
+        for mid, target in wanted.items():
+            if target is not None and mid in accepted:
+                _check_kind(mid, accepted[mid].section.kind, target)
         await self._update_publications(accepted, publish)
-        await self._update_slots(accepted, receive, wanted)
+        self._update_slots(accepted, receive, wanted)
         answers = [
             SectionAnswer(
                 accepted.get(section.mid),
@@ -189,7 +208,7 @@ class RelayParticipant:
             answers,
             [publication.view() for publication in self._publications.values()],
             [
-                self._slots[mid].view() if mid in self._slots else SlotView(mid, None, "empty")
+                self._slots[mid].view() if mid in self._slots else SlotView(mid, None, "empty", REFUSED)
                 for mid in receive
             ],
         )
@@ -198,10 +217,13 @@ class RelayParticipant:
         self, accepted: Mapping[str, Accepted], publish: Mapping[str, Publishing]
     ) -> None:
         sending = {
-            mid: accepted[mid] for mid in publish if mid in accepted and accepted[mid].section.client_sends
+            mid: accepted[mid]
+            for mid in publish
+            if mid in accepted and accepted[mid].section.client_sends and accepted[mid].codecs
         }
-        for mid in [mid for mid in self._publications if mid not in sending]:
-            await self._unpublish(mid)
+        for mid, known in list(self._publications.items()):
+            if mid not in sending or known.source != publish[mid].source:
+                self._unpublish(mid)
         for mid, entry in sending.items():
             publication = self._publications.get(mid)
             if publication is None:
@@ -213,23 +235,32 @@ class RelayParticipant:
             else:
                 self._set_muted(publication, publish[mid].muted)
 
-    async def _unpublish(self, mid: str) -> None:
+    def _unpublish(self, mid: str) -> None:
         publication = self._publications.pop(mid)
         self.room.publications.pop(publication.id, None)
         self._observer.unpublished(publication.id)
-        await publication.close()
+        self._finish(publication)
 
-    async def _update_slots(
+    def _finish(self, coder: RelayPublication | RelaySlot) -> None:
+        """End something now; `close` waits until it has stopped."""
+        coder.end()
+        task = asyncio.ensure_future(coder.stop())
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    def _update_slots(
         self,
         accepted: Mapping[str, Accepted],
         receive: Mapping[str, Receiving],
         wanted: Mapping[str, RelayPublication | None],
     ) -> None:
         receiving = {
-            mid: accepted[mid] for mid in receive if mid in accepted and accepted[mid].section.client_receives
+            mid: accepted[mid]
+            for mid in receive
+            if mid in accepted and accepted[mid].section.client_receives and accepted[mid].codecs
         }
         for mid in [mid for mid in self._slots if mid not in receiving]:
-            await self._slots.pop(mid).close()
+            self._finish(self._slots.pop(mid))
         for mid, entry in receiving.items():
             slot = self._slots.get(mid)
             if slot is None:
@@ -243,8 +274,8 @@ class RelayParticipant:
         if slot is None:
             raise UnknownMid(f"there is no slot with mid {mid!r}")
         target = None if publication is None else self.room.find(publication)
-        if target is not None and target.kind != slot.kind:
-            raise UnknownMid(f"slot {mid!r} receives {slot.kind}, but {target.id!r} is {target.kind}")
+        if target is not None:
+            _check_kind(mid, slot.kind, target)
         slot.show(target)
         return slot.view()
 
@@ -286,10 +317,11 @@ class RelayParticipant:
             return
         self._closed = True
         for mid in list(self._publications):
-            await self._unpublish(mid)
-        for slot in list(self._slots.values()):
-            await slot.close()
-        self._slots.clear()
+            self._unpublish(mid)
+        for mid in list(self._slots):
+            self._finish(self._slots.pop(mid))
+        if self._stopping:
+            await asyncio.wait(set(self._stopping))
 
     def stats(self, now: float) -> dict[str, object]:
         return {
@@ -314,3 +346,8 @@ class RelayParticipant:
                 for slot in self._slots.values()
             ],
         }
+
+
+def _check_kind(mid: str, kind: str, publication: RelayPublication) -> None:
+    if publication.kind != kind:
+        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication.id!r} is {publication.kind}")

@@ -1,6 +1,7 @@
 """Tracks between a decoding receiver and an encoding sender. Knows frames and their times, and no RTP."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -73,3 +74,13 @@ class SwitchTrack(MediaStreamTrack):
     def stop(self) -> None:
         super().stop()
         self.switch(None)
+
+
+async def drain(track: MediaStreamTrack) -> None:
+    """Take every frame until the track ends: aiortc's receiver keeps what nobody takes, without bound."""
+    try:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                await track.recv()
+    finally:
+        track.stop()

@@ -3,11 +3,12 @@
 Knows what an offer means for a room. Gets decrypted packets and `now`; knows no socket, no task and no signaling.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 
-from sfu.forwarding.ingress import Ingress
-from sfu.forwarding.outlet import Drop, Outlet, drop_stats
+from sfu.forwarding.link import MediaLink
+from sfu.forwarding.outlet import Outlet, drop_stats
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import Slot, SlotState
@@ -23,12 +24,8 @@ from sfu.rooms.member import (
     UnknownPublication,
 )
 from sfu.rooms.room import Room
-from sfu.wire import rtcp
 from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
 from sfu.wire.sdp import Offer
-
-# RFC 3550 has no bound; a browser's compound is well below this many packets.
-MAX_RTCP_PER_COMPOUND = 64
 
 
 class Participant:
@@ -39,11 +36,9 @@ class Participant:
         self.room = room
         self.publications: dict[str, Publication] = {}
         self.slots: dict[str, Slot] = {}
-        self.available_bps: int | None = None
         self._outlet = outlet
         self._observer = observer
-        self._ingress = Ingress(outlet)
-        self._slots_by_ssrc: dict[int, Slot] = {}
+        self._link = MediaLink(outlet)
         self._closed = False
 
     # -- negotiation -----------------------------------------------------------------------------------------
@@ -89,7 +84,8 @@ class Participant:
         fresh: list[Publication] = []
         for mid, entry in sending.items():
             publication = self.publications.get(mid)
-            if publication is None or publication.source != publish[mid].source:
+            what = (entry.section.kind, publish[mid].source)
+            if publication is None or (publication.kind, publication.source) != what:
                 if publication is not None:
                     self._unpublish(mid)
                 publication = self._new_publication(mid, publish[mid], entry)
@@ -98,7 +94,7 @@ class Participant:
                 publication.renegotiated(entry, now)
                 self._set_muted(publication, publish[mid].muted)
         rsize = all(entry.section.rtcp_rsize for entry in sending.values())
-        self._ingress.configure(
+        self._link.ingress.configure(
             [(self.publications[mid], entry) for mid, entry in sending.items()], reduced_size=rsize
         )
         for publication in fresh:
@@ -112,7 +108,7 @@ class Participant:
             entry.source,
             entry.muted,
             accepted,
-            self._ingress.ask_key_frame,
+            self._link.ingress.ask_key_frame,
         )
         self.publications[mid] = publication
         self.room.publications[publication.id] = publication
@@ -136,22 +132,22 @@ class Participant:
             for mid in receive
             if mid in accepted and accepted[mid].section.client_receives and accepted[mid].codecs
         }
-        for mid in [mid for mid in self.slots if mid not in receiving]:
-            slot = self.slots.pop(mid)
-            del self._slots_by_ssrc[slot.ssrc]
-            slot.close()
+        for mid, slot in list(self.slots.items()):
+            if mid not in receiving or receiving[mid].section.kind != slot.kind:
+                del self.slots[mid]
+                self._link.remove(slot)
         for mid, entry in receiving.items():
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
-                stream = receive[mid].sync or f"slot-{mid}"
+                stream = _stream(receive[mid].sync) or f"slot-{mid}"
                 slot = Slot(mid, entry.section.kind, profile, self._outlet, stream, self._slot_changed)
                 self.slots[mid] = slot
-                self._slots_by_ssrc[slot.ssrc] = slot
+                self._link.add(slot)
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                slot.stream = receive[mid].sync or slot.stream
+                slot.stream = _stream(receive[mid].sync) or slot.stream
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
@@ -194,79 +190,22 @@ class Participant:
     def _slot_changed(self, slot: Slot) -> None:
         self._observer.slot_changed(_slot_view(slot))
 
-    # -- packets ---------------------------------------------------------------------------------------------
+    # -- packets and time: see `Member` ----------------------------------------------------------------------
 
     def connected(self, now: float) -> None:
-        """See `Member.connected`: slots that wait ask for their key frames, publishers for theirs."""
-        for slot in self.slots.values():
-            if slot.encoding is not None and slot.waiting:
-                slot.encoding.request_key_frame(now)
+        self._link.connected(now)
 
     def receive_rtp(self, packet: bytes, now: float) -> None:
-        self._ingress.receive_rtp(packet, now)
+        self._link.receive_rtp(packet, now)
 
     def receive_rtcp(self, packet: bytes, now: float) -> None:
-        """See `Member.rtcp`. A malformed compound is dropped whole, and counted."""
-        try:
-            packets = rtcp.parse(packet)
-        except rtcp.RtcpError:
-            self._ingress.drops[Drop.MALFORMED_RTCP] += 1
-            return
-        for item in packets[:MAX_RTCP_PER_COMPOUND]:
-            self._handle_rtcp(item, now)
-
-    def _handle_rtcp(self, item: rtcp.RtcpPacket, now: float) -> None:
-        match item:
-            case rtcp.SenderReport():
-                self._ingress.sender_report(item.ssrc, item.ntp, item.rtp_timestamp, now)
-                self._reported(item.reports, now)
-            case rtcp.ReceiverReport():
-                self._reported(item.reports, now)
-            case rtcp.Nack():
-                if (slot := self._own_slot(item.media_ssrc)) is not None:
-                    slot.nack(item.lost, now)
-            case rtcp.PictureLoss():
-                if (slot := self._own_slot(item.media_ssrc)) is not None:
-                    slot.wants_key_frame(now)
-            case rtcp.FullIntra():
-                for ssrc, _ in item.entries:
-                    if (slot := self._own_slot(ssrc)) is not None:
-                        slot.wants_key_frame(now)
-            case rtcp.Remb():
-                # 2**63 is beyond any link; a REMB can say up to 2**81.
-                self.available_bps = min(item.bitrate_bps, 1 << 63)
-
-    def _own_slot(self, ssrc: int) -> Slot | None:
-        slot = self._slots_by_ssrc.get(ssrc)
-        if slot is None:
-            self._ingress.drops[Drop.FOREIGN_RTCP] += 1
-        return slot
-
-    def _reported(self, blocks: tuple[rtcp.ReportBlock, ...], now: float) -> None:
-        for block in blocks:
-            slot = self._slots_by_ssrc.get(block.ssrc)
-            if slot is not None:
-                slot.reported(block, now)
-                # The same path serves both directions: NACKs to this publisher are paced by it.
-                self._ingress.round_trip = slot.round_trip.rtt
-
-    # -- time ------------------------------------------------------------------------------------------------
+        self._link.receive_rtcp(packet, now)
 
     def deadline(self) -> float | None:
-        """See `Member.deadline`."""
-        if not self._outlet.ready:
-            return None
-        times = [slot.report_deadline for slot in self.slots.values()]
-        times.append(self._ingress.deadline())
-        return min((at for at in times if at is not None), default=None)
+        return self._link.deadline()
 
     def pulse(self, now: float) -> None:
-        """See `Member.pulse`."""
-        self._ingress.pulse(now)
-        reports = [report for slot in self.slots.values() if (report := slot.sender_report(now))]
-        # About 80 bytes each: ten fit a datagram with room for the SRTCP trailer.
-        for start in range(0, len(reports), 10):
-            self._outlet.send_rtcp(b"".join(reports[start : start + 10]))
+        self._link.pulse(now)
 
     async def close(self) -> None:
         """See `Member.close`."""
@@ -275,19 +214,22 @@ class Participant:
         self._closed = True
         for mid in list(self.publications):
             self._unpublish(mid)
-        for slot in self.slots.values():
-            slot.close()
+        self._link.close()
         self.slots.clear()
-        self._slots_by_ssrc.clear()
 
     def stats(self, now: float) -> dict[str, object]:
         return {
             "publications": [publication.stats(now) for publication in self.publications.values()],
             "subscriptions": [slot.stats() for slot in self.slots.values()],
-            "available_bps": self.available_bps,
-            "receiver_estimate_bps": self._ingress.estimate_bps,
-            "drops": drop_stats(self._ingress.drops),
+            "available_bps": self._link.available_bps,
+            "receiver_estimate_bps": self._link.ingress.estimate_bps,
+            "drops": drop_stats(self._link.ingress.drops),
         }
+
+
+def _stream(sync: str | None) -> str:
+    """The client's word as the name of a stream: in SDP and RTCP it is one short ASCII word."""
+    return re.sub(r"[^0-9A-Za-z._-]", "_", sync or "")[:64]
 
 
 def _check_kind(mid: str, kind: str, publication: Publication) -> None:

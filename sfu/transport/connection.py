@@ -14,15 +14,16 @@ from aiortc import RTCCertificate, RTCDataChannel, RTCSctpTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from sfu.transport.ice import IceLite
-from sfu.transport.seam import Dtls, Srtp, SrtpError, SrtpWorkspace
+from sfu.transport.seam import Dtls, Srtp, SrtpError, SrtpWorkspace, sctp_backlog
 from sfu.transport.udp import UdpPort
 from sfu.wire.rtp import is_rtcp
 
 logger = logging.getLogger(__name__)
 
-# How long a client may take from its first offer to a finished handshake, before it counts as dead.
 # The close_notify and its retransmission must not hold up a shutdown.
 CLOSE_SECONDS = 1.0
+# SCTP's receive window is 1 MiB, the largest message a quarter of it; who sends on beyond the window means harm.
+MAX_SCTP_BACKLOG = 2 * 1024 * 1024
 
 
 class Sink(Protocol):
@@ -60,9 +61,11 @@ class Connection:
         now: float,
         clock: Callable[[], float],
         on_closed: Callable[["Connection", str], None],
+        *,
+        role: str = "server",
     ) -> None:
         self.ice = IceLite(now)
-        self.dtls = Dtls(self, certificate, self._dtls_closed)
+        self.dtls = Dtls(self, certificate, self._dtls_closed, role=role)
         self.counters = ConnectionCounters()
         self.on_channel: Callable[[RTCDataChannel], None] = lambda channel: None
         self.fingerprints: Sequence[tuple[str, str]] = ()
@@ -87,8 +90,14 @@ class Connection:
         self._task = asyncio.get_running_loop().create_task(self._handshake())
 
     async def _handshake(self) -> None:
-        if not await self.dtls.start(self.fingerprints) or self._closed:
-            return  # the state change to "failed" has called _dtls_closed
+        try:
+            if not await self.dtls.start(self.fingerprints) or self._closed:
+                return  # the state change to "failed" has called _dtls_closed
+        except Exception:
+            # Such as a certificate that can't be read; whatever it is, this client can't go on.
+            logger.exception("x a DTLS handshake failed")
+            self._end("disconnected")
+            return
         self._srtp = self.dtls.srtp(self._space)
         self.sink.connected(self._clock())
         self.schedule()
@@ -124,6 +133,8 @@ class Connection:
     def dtls_datagram(self, data: bytes) -> None:
         if not self.dtls.feed(data):
             self.counters.dtls_overflow += 1
+        if self._sctp is not None and sctp_backlog(self._sctp) > MAX_SCTP_BACKLOG:
+            self._end("disconnected")
 
     def srtp_datagram(self, data: bytes, now: float) -> None:
         srtp = self._srtp
@@ -212,10 +223,12 @@ class Connection:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
-        if self._sctp is not None:
-            await self._sctp.stop()
-        await self.dtls.stop()
-        self._srtp = None
+        try:
+            if self._sctp is not None:
+                await self._sctp.stop()
+        finally:
+            await self.dtls.stop()
+            self._srtp = None
 
     def stats(self) -> dict[str, object]:
         counters = self.counters

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiortc import RTCCertificate
 
 from sfu.transport.connection import Connection
+from sfu.transport.dial import DialedConnection, FarEnd
 from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
 from sfu.transport.udp import Address, UdpPort
@@ -41,6 +42,7 @@ class Hub:
         self._by_address: dict[Address, Connection] = {}
         self._touched: set[Connection] = set()
         self._connections: set[Connection] = set()
+        self._watched: set[Connection] = set()
         self._consent_timer: asyncio.TimerHandle | None = None
         port.on_datagram = self._datagram
         port.on_batch = self._batch
@@ -51,7 +53,17 @@ class Hub:
             self.port, self.certificate, self._space, time.monotonic(), time.monotonic, on_closed
         )
         self._connections.add(connection)
+        self._watched.add(connection)
         self._by_ufrag[connection.ice.ufrag] = connection
+        if self._consent_timer is None:
+            self._watch_consent()
+        return connection
+
+    def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
+        """A connection to another node; raises ValueError if its host is no IP literal."""
+        connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
+        self._connections.add(connection)
+        self._watched.add(connection)
         if self._consent_timer is None:
             self._watch_consent()
         return connection
@@ -68,6 +80,7 @@ class Hub:
         """Close one connection and forget it. Idempotent."""
         await connection.close()
         self._connections.discard(connection)
+        self._watched.discard(connection)
         self._touched.discard(connection)
         for ufrag in connection.ice.ufrags:
             self._by_ufrag.pop(ufrag, None)
@@ -130,15 +143,16 @@ class Hub:
 
     def _watch_consent(self) -> None:
         now = time.monotonic()
-        for connection in list(self._connections):
-            if connection.ice.consent_lost(now):
-                self.counters.expired += 1
-                connection.expire()
         self._consent_timer = None
         if self._connections:
+            # Before anything that may fail: this timer is the only one.
             self._consent_timer = asyncio.get_running_loop().call_later(
                 CONSENT_CHECK_SECONDS, self._watch_consent
             )
+        for connection in [c for c in self._watched if c.ice.consent_lost(now)]:
+            self._watched.discard(connection)
+            self.counters.expired += 1
+            connection.expire()
 
     def stats(self) -> dict[str, object]:
         port = self.port.counters

@@ -1,4 +1,4 @@
-"""ICE-lite (RFC 8445 2.5) without I/O: answers connectivity checks and keeps the selected address.
+"""ICE without I/O: the lite agent (RFC 8445 2.5) that answers checks, and the dialing side of a node-to-node pipe.
 
 Knows STUN and one client's credentials and addresses; sends nothing by itself and reads no clock.
 """
@@ -101,11 +101,11 @@ class IceLite:
 
     @property
     def ufrags(self) -> list[str]:
-        """The local ufrags that checks may name: the current one, and the one before until it is replaced."""
+        """The local ufrags that checks may name: the current one, and the one before it."""
         return list(self._passwords)
 
     def restart(self) -> None:
-        """New credentials (RFC 8445 9); the ones before stay good until the client uses the new ones."""
+        """New credentials (RFC 8445 9); the ones before stay good until the next restart."""
         self._passwords = {self.ufrag: self.password} if self.ufrag else {}
         self.ufrag = _ice_chars(UFRAG_BYTES)
         self.password = _ice_chars(PASSWORD_BYTES)
@@ -155,6 +155,50 @@ class IceLite:
     def consent_lost(self, now: float) -> bool:
         """RFC 7675 5.1, seen from the lite side: no valid check for 30 s."""
         return now - self.last_check > CONSENT_SECONDS
+
+
+class IceDialer:
+    """The controlling side of a pipe: checks the one candidate of a lite agent, and keeps checking for consent.
+
+    It has no candidates of its own to gather, since the other side learns its address from the checks.
+    """
+
+    def __init__(self, remote_ufrag: str, remote_password: str) -> None:
+        self._username = f"{remote_ufrag}:{_ice_chars(UFRAG_BYTES)}"
+        self._key = remote_password.encode()
+        self._tie_breaker = secrets.randbits(64)
+        self._pending: dict[bytes, float] = {}
+        self.connected = False
+
+    def check(self, now: float) -> bytes:
+        """The next Binding request, nominating at once (RFC 8445 8.1.1: one pair, nothing to choose)."""
+        request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        request.attributes["USERNAME"] = self._username
+        request.attributes["PRIORITY"] = 110 << 24 | 0xFFFF << 8 | 255  # RFC 8445 5.1.2.1: peer reflexive
+        request.attributes["ICE-CONTROLLING"] = self._tie_breaker
+        request.attributes["USE-CANDIDATE"] = None
+        request.add_message_integrity(self._key)
+        self._pending = {id: at for id, at in self._pending.items() if now - at < CONSENT_SECONDS}
+        self._pending[request.transaction_id] = now
+        return bytes(request)
+
+    def interval(self) -> float:
+        """Seconds to the next check: quick until connected (RFC 8445 14.3), then as consent asks (RFC 7675 5.1)."""
+        return 5.0 if self.connected else 0.05
+
+    def response(self, data: bytes, now: float) -> bool:
+        """A STUN message from the dialed address; True if it is the success response to one of our checks."""
+        try:
+            message = stun.parse_message(data)
+        except (ValueError, struct.error, IndexError):
+            return False
+        if message.message_class != stun.Class.RESPONSE or message.transaction_id not in self._pending:
+            return False
+        if not message.check_message_integrity(self._key):
+            return False
+        del self._pending[message.transaction_id]
+        self.connected = True
+        return True
 
 
 def _ice_chars(size: int) -> str:

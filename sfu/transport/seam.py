@@ -5,7 +5,7 @@ pyproject.toml and `tests/transport/test_seam.py` holds the contract. It knows n
 
 Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`, `._handle_rtp_data`,
 `._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`; `RTCRtpSender._ssrc`, `._rtx_ssrc`;
-`pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
+`RTCSctpTransport._advertised_rwnd`; `pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
 import pylibsrtp
-from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender, RTCSctpTransport
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_PROFILES,
@@ -148,6 +148,12 @@ class _IceTransport:
             return False
         return True
 
+    def end(self) -> None:
+        """Whoever waits for a datagram is told that none will come."""
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
     async def _recv(self) -> bytes:
         data = await self._queue.get()
         if data is None:
@@ -162,20 +168,28 @@ class _IceTransport:
 
 
 class Dtls:
-    """DTLS as server over a `DatagramPath`; yields an `Srtp` once the handshake is done.
+    """DTLS over a `DatagramPath`, as server unless told otherwise; yields an `Srtp` once the handshake is done.
 
     AEAD_AES_128_GCM (RFC 7714) is put first: as server the choice is ours, and it costs half of
     AES_CM_128_HMAC_SHA1_80 and less than the 256-bit variant.
     """
 
-    def __init__(self, path: DatagramPath, certificate: RTCCertificate, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: DatagramPath,
+        certificate: RTCCertificate,
+        on_close: Callable[[], None],
+        *,
+        role: str = "server",
+    ) -> None:
         self._ice = _IceTransport(path)
         self.transport = RTCDtlsTransport(cast(Any, self._ice), [certificate])
         rest = [profile for profile in SRTP_PROFILES if profile is not SRTP_AEAD_AES_128_GCM]
         first = [SRTP_AEAD_AES_128_GCM] if SRTP_AEAD_AES_128_GCM in SRTP_PROFILES else []
         self.transport._srtp_profiles = first + rest
-        self.transport._set_role("server")
+        self.transport._set_role(role)
         self._on_close = on_close
+        self._stopped = False
         self.transport.on("statechange", self._changed)
 
     def _changed(self) -> None:
@@ -203,9 +217,18 @@ class Dtls:
         return connection.get_selected_srtp_profile().decode() if connection else ""
 
     async def stop(self) -> None:
-        """Send close_notify and stop the transport's task."""
+        """Send close_notify and stop the transport's task; a handshake that still waits fails. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.transport.remove_listener("statechange", self._changed)
         await self.transport.stop()
+        self._ice.end()
+
+
+def sctp_backlog(sctp: RTCSctpTransport) -> int:
+    """Bytes received of messages that are not complete yet; aiortc sets itself no bound."""
+    return 1024 * 1024 - sctp._advertised_rwnd
 
 
 def rtp_receiver(kind: str, transport: RTCDtlsTransport, track_id: str, rtcp_ssrc: int) -> RTCRtpReceiver:

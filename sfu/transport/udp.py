@@ -92,8 +92,19 @@ class UdpPort:
                 # Our defect, met by one peer's datagram: it costs that datagram, not the server.
                 counters.handler_errors += 1
                 logger.exception("a datagram could not be handled")
-        self.on_batch(now)
+        try:
+            self.on_batch(now)
+        except Exception:
+            counters.handler_errors += 1
+            logger.exception("a batch could not be ended")
         self.flush()
+
+    def address(self, host: str, port: int) -> Address:
+        """The address of an IP literal as this socket's family writes it. Raises ValueError for names."""
+        ip = ipaddress.ip_address(host)
+        if self._socket.family != socket.AF_INET6:
+            return (str(ip), port)
+        return (f"::ffff:{ip}" if ip.version == 4 else str(ip), port, 0, 0)
 
     def queue(self, data: bytes, address: Address) -> None:
         """Send `data` at the end of this wake-up (or of this turn of the event loop)."""
@@ -169,7 +180,7 @@ class UdpPort:
 
     def _failed(self, error: OSError, datagrams: int) -> None:
         # Never queue for later: what a full socket buffer can't take is lost, and repaired by NACK.
-        if isinstance(error, BlockingIOError):
+        if error.errno in (errno.EAGAIN, errno.ENOBUFS):
             self.counters.dropped_send_buffer_full += datagrams
         else:
             self.counters.dropped_unreachable += datagrams
@@ -243,4 +254,4 @@ def candidate_hosts(host: str, public: tuple[str, ...]) -> list[str]:
             if host == "0.0.0.0" and address.version == 6:
                 continue
             found.append(str(address))
-    return sorted(set(found), key=lambda text: ":" in text) or ["127.0.0.1"]
+    return sorted(dict.fromkeys(found), key=lambda text: ":" in text) or ["127.0.0.1"]

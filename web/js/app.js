@@ -2,6 +2,7 @@
 // Knows: the address bar and the life of the page. Does not know: how anything works inside.
 
 import { byId } from './dom.js';
+import { Files } from './files.js';
 import { LocalMedia } from './local.js';
 import { drawEnd } from './notices.js';
 import { showPrejoin } from './prejoin.js';
@@ -9,25 +10,51 @@ import { RoomView } from './room.js';
 import { Session } from './session.js';
 import { recall } from './settings.js';
 import { openWebSocket, signalingUrl } from './signaling.js';
+import { openTabs } from './tabs.js';
+
+/** @typedef {import('./types.js').Topology} Topology */
+/** @typedef {import('./types.js').Role} Role */
+/** What is to be entered, and as what. @typedef {{room: string, name: string, topology: Topology, role: Role}} Entry */
 
 const NAME_MAX = 64;
 const DEVICES_WAIT_MS = 2000; // autojoin: devices that take longer are published when they come
 
-/** What the link asks for: /?room=blue or /r/blue, &name=Ada, &autojoin=1, &microphone=off, &camera=off. */
+/** The page without a server: tabs of this browser find each other. */
+const BETWEEN_TABS = location.pathname.endsWith('/tabs.html');
+/** @type {Topology[]} */
+const TOPOLOGIES = ['sfu', 'mesh', 'auto', 'broadcast'];
+
+/**
+ * What the link asks for: /?room=blue or /r/blue, &topology=mesh, &name=Ada, &autojoin=1, &microphone=off, &camera=off;
+ * /b/blue watches a broadcast, /b/blue?role=publisher makes one.
+ */
 function readLink() {
   const query = new URLSearchParams(location.search);
-  const path = /^\/r\/([^/]+)\/?$/.exec(location.pathname);
+  const [, kind, named] = /^\/([rb])\/([^/]+)\/?$/.exec(location.pathname) ?? [];
+  const wish = TOPOLOGIES.find((one) => one === query.get('topology')) ?? 'sfu';
+  const topology = BETWEEN_TABS ? 'mesh' : kind === 'b' ? 'broadcast' : wish;
+  const publishes = query.get('role') === 'publisher';
+  /** @type {Role} */
+  const role = topology !== 'broadcast' ? 'member' : publishes ? 'publisher' : 'viewer';
   return {
-    room: (path?.[1] ? decodeURIComponent(path[1]) : (query.get('room') ?? '')).trim(),
+    room: (named ? decodeURIComponent(named) : (query.get('room') ?? '')).trim(),
     name: (query.get('name') ?? '').trim().slice(0, NAME_MAX),
+    topology,
+    role,
     autojoin: query.get('autojoin') === '1',
-    wanted: { microphone: query.get('microphone') !== 'off', camera: query.get('camera') !== 'off' },
+    wanted: {
+      microphone: role !== 'viewer' && query.get('microphone') !== 'off',
+      camera: role !== 'viewer' && query.get('camera') !== 'off',
+    },
   };
 }
 
-/** @param {string} room @returns {string} the address to give to others */
-function linkTo(room) {
-  return `${location.origin}/?room=${encodeURIComponent(room)}`;
+/** @param {string} room @param {Topology} topology @returns {string} the address to give to others */
+function linkTo(room, topology) {
+  if (topology === 'broadcast') return `${location.origin}/b/${encodeURIComponent(room)}`;
+  const page = BETWEEN_TABS ? location.pathname : '/';
+  const wish = BETWEEN_TABS || topology === 'sfu' ? '' : `&topology=${topology}`;
+  return `${location.origin}${page}?room=${encodeURIComponent(room)}${wish}`;
 }
 
 /** @param {import('./session.js').SessionState | 'prejoin'} state */
@@ -35,18 +62,22 @@ function showState(state) {
   document.body.dataset.state = state;
 }
 
-/** @param {LocalMedia} local @param {string} room @param {string} name */
-function enter(local, room, name) {
+/** @param {LocalMedia} local @param {Entry} entry */
+function enter(local, { room, name, topology, role }) {
   byId('prejoin', HTMLElement).hidden = true;
-  if (readLink().room !== room) history.replaceState(null, '', linkTo(room));
-  const session = new Session({ room, name, local, openLink: (handlers) => openWebSocket(signalingUrl(), handlers) });
-  const view = new RoomView(session, local, linkTo(room));
+  const link = linkTo(room, topology);
+  if (readLink().room !== room) history.replaceState(null, '', role === 'publisher' ? `${link}?role=publisher` : link);
+  /** @type {import('./signaling.js').OpenLink} */
+  const openLink = (handlers) => (BETWEEN_TABS ? openTabs(handlers) : openWebSocket(signalingUrl(), handlers));
+  const session = new Session({ room, name, local, topology, role, openLink });
+  const files = new Files(session);
+  const view = new RoomView(session, local, files, link);
   session.on('state', (state) => {
     showState(state);
-    if (state === 'left') local.close();
+    if (state === 'left' || session.role === 'viewer') local.close();
     drawEnd(session, () => (state === 'left' ? location.reload() : session.retry()));
   });
-  expose(session, local, view);
+  expose(session, local, view, files);
   window.addEventListener('pagehide', () => session.leave()); // others see it at once
   window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   keepAwake();
@@ -54,8 +85,8 @@ function enter(local, room, name) {
 }
 
 /** For tests, embedding pages and the curious: the page's state as plain values. */
-/** @param {Session} session @param {LocalMedia} local @param {RoomView} view */
-function expose(session, local, view) {
+/** @param {Session} session @param {LocalMedia} local @param {RoomView} view @param {Files} files */
+function expose(session, local, view, files) {
   Object.assign(window, {
     aiosfu: {
       session,
@@ -69,8 +100,29 @@ function expose(session, local, view) {
       get participants() {
         return [...session.roster.participants.values()];
       },
+      get topology() {
+        return session.topology;
+      },
+      get path() {
+        return session.media?.path ?? null;
+      },
+      get role() {
+        return session.role;
+      },
+      /** The connections, by who is at their other end. */
+      get peers() {
+        const links = session.media?.links() ?? [];
+        return links.map(({ id, pc }) => ({ id, name: session.roster.participants.get(id)?.name ?? id, state: pc.connectionState, pc }));
+      },
+      /** The one to the server; else what all connections are together. */
       get connection() {
-        return session.connection?.pc ?? null;
+        const links = session.media?.links() ?? [];
+        if (links.length === 1 && links[0]) return links[0].pc;
+        return session.media && { getStats: () => allStats(links) };
+      },
+      files,
+      get downloads() {
+        return [...files.downloads.values()].map(({ offer, state, received, sha256, blob }) => ({ ...offer, state, received, sha256, blob }));
       },
       get tiles() {
         return [...view.tiles].map(([key, { element, video }]) => ({
@@ -93,6 +145,13 @@ function expose(session, local, view) {
   });
 }
 
+/** @param {import('./path.js').PathLink[]} links @returns {Promise<Map<string, any>>} like getStats of one connection */
+async function allStats(links) {
+  const reports = new Map();
+  for (const { id, pc } of links) (await pc.getStats()).forEach((report, name) => reports.set(`${id}/${name}`, report));
+  return reports;
+}
+
 /** A phone does not go to sleep in a call, where the browser can be asked so. */
 function keepAwake() {
   const ask = () => {
@@ -103,7 +162,7 @@ function keepAwake() {
 }
 
 async function start() {
-  const { room, name, autojoin, wanted } = readLink();
+  const { room, name, topology, role, autojoin, wanted } = readLink();
   const local = new LocalMedia();
   local.sources.microphone.muted = !wanted.microphone;
   local.sources.camera.muted = !wanted.camera;
@@ -116,9 +175,9 @@ async function start() {
   const opened = wanted.microphone || wanted.camera ? local.open(wanted) : Promise.resolve();
   if (room && autojoin) {
     await Promise.race([opened, new Promise((resolve) => setTimeout(resolve, DEVICES_WAIT_MS))]);
-    enter(local, room, name || recall('name') || 'Guest');
+    enter(local, { room, name: name || recall('name') || 'Guest', topology, role });
   } else {
-    showPrejoin({ room, name, local, join: (chosenRoom, chosenName) => enter(local, chosenRoom, chosenName) });
+    showPrejoin({ room, name, local, topology, role, betweenTabs: BETWEEN_TABS, join: (entry) => enter(local, entry) });
   }
 }
 

@@ -1,10 +1,11 @@
-// The one RTCPeerConnection of a session: sends what is on, receives what is wanted, carries the chat channel.
+// The one RTCPeerConnection to the server: sends what is on, receives what is wanted, carries the chat and files channels.
 // Brings the server in line with the wanted state, one request at a time. Does not know: rooms, or how to come back
 // after a loss; it says once that it is lost and is then replaced by a fresh one (session.js).
 
+import { ask } from './ask.js';
 import { Emitter } from './emitter.js';
+import { trackKey } from './path.js';
 import { Publishing } from './publishing.js';
-import { SignalingError } from './signaling.js';
 import { Slots } from './slots.js';
 
 /** @typedef {import('./types.js').Answer} Answer */
@@ -12,19 +13,25 @@ import { Slots } from './slots.js';
 /** @typedef {import('./roster.js').TileModel} TileModel */
 /** @typedef {import('./local.js').LocalMedia} LocalMedia */
 /** @typedef {import('./signaling.js').Link} Link */
+/** @typedef {import('./path.js').MediaWay} MediaWay */
 
 const CONNECT_TIMEOUT_MS = 15000;
 const CHECK_EVERY_MS = 1000;
 const SILENT_CHECKS = 6; // seconds of `disconnected` without a byte: the network is gone, not slow
-const ATTEMPTS = 4; // of a request the server finds too many; waits 1, 2, 3 s between
+const SERVER = 'server';
 
-/** @extends {Emitter<{up: void, lost: Error, slots: void, 'chat-open': void, chat: any}>} */
+/**
+ * @extends {Emitter<import('./path.js').PathEvents>}
+ * @implements {MediaWay}
+ */
 export class Connection extends Emitter {
   pc;
   #link;
   #publishing;
   #slots;
   #chat;
+  #files;
+  #fresh = true;
   /** @type {TileModel[]} */
   #tiles = [];
   #dirty = false;
@@ -47,16 +54,19 @@ export class Connection extends Emitter {
     this.#slots = new Slots(this.pc);
     this.#chat = this.pc.createDataChannel('chat', { ordered: true });
     this.#chat.onopen = () => this.emit('chat-open', undefined);
-    this.#chat.onmessage = ({ data }) => this.#received(data);
+    this.#chat.onmessage = ({ data }) => typeof data === 'string' && this.emit('chat', JSON.parse(data));
+    this.#files = this.pc.createDataChannel('files', { ordered: true });
+    this.#files.binaryType = 'arraybuffer';
+    this.#files.onmessage = ({ data }) => this.emit('file', { from: '', data });
     this.#connectTimer = setTimeout(
       () => this.#fail(new Error('Signaling works, but no media path to the server: its UDP port may be blocked.')),
       CONNECT_TIMEOUT_MS,
     );
   }
 
-  /** @param {TileModel[]} tiles  what is to be received, from now on */
-  show(tiles) {
-    this.#tiles = tiles;
+  /** @param {import('./roster.js').Roster} roster */
+  show(roster) {
+    this.#tiles = roster.tiles('sfu', true);
     this.update();
   }
 
@@ -80,22 +90,44 @@ export class Connection extends Emitter {
     this.emit('slots', undefined);
   }
 
-  /** @param {string} key  a tile's @returns {import('./slots.js').Pair | undefined} */
-  pair(key) {
-    return this.#slots.pair(key);
+  /** @param {string} publication @returns {import('./path.js').Received | null} */
+  received(publication) {
+    const slot = this.#slots.showing(publication);
+    if (!slot) return null;
+    const { receiver, mid } = slot.transceiver;
+    return { receiver, figures: trackKey(SERVER, mid), state: slot.state, message: slot.message };
   }
 
-  /** @returns {ReturnType<Publishing['transceivers']>} */
+  /** @returns {import('./path.js').Sent[]} */
   sending() {
-    return this.#publishing.transceivers();
+    const transceivers = [...this.#publishing.transceivers()];
+    return transceivers.map(([source, { mid }]) => ({ source, link: SERVER, figures: trackKey(SERVER, mid) }));
   }
 
-  /** @param {string} text @returns {boolean} false while the channel is not open */
-  chat(text) {
+  links() {
+    return [{ id: SERVER, pc: this.pc }];
+  }
+
+  /** @param {string} text @param {string | null} to @returns {boolean} false while the channel is not open */
+  chat(text, to) {
     if (this.#chat.readyState !== 'open') return false;
-    this.#chat.send(JSON.stringify({ type: 'chat', text }));
+    this.#chat.send(JSON.stringify(to === null ? { type: 'chat', text } : { type: 'chat', text, to }));
     return true;
   }
+
+  /** @param {Record<string, unknown>} message @param {string | null} to */
+  tell(message, to) {
+    if (this.#files.readyState !== 'open') return false;
+    this.#files.send(JSON.stringify({ ...message, to }));
+    return true;
+  }
+
+  channel() {
+    return this.#files.readyState === 'open' ? this.#files : null;
+  }
+
+  /** A closed connection publishes nothing. */
+  async withdraw() {}
 
   close() {
     if (this.#closed) return;
@@ -125,7 +157,7 @@ export class Connection extends Emitter {
     if (this.#closed) return;
     if (this.#offerDue || this.#slots.unnegotiated().length > 0) await this.#offer();
     else await this.#point();
-    await Promise.all(this.#publishing.takeMutes().map((mute) => this.#ask({ type: 'mute', ...mute })));
+    await Promise.all(this.#publishing.takeMutes().map((mute) => ask(this.#link, { type: 'mute', ...mute })));
   }
 
   async #offer() {
@@ -134,7 +166,7 @@ export class Connection extends Emitter {
     const receive = this.#slots.entries();
     const sdp = this.pc.localDescription?.sdp;
     /** @type {Answer | null} */
-    const answer = await this.#ask({ type: 'offer', sdp, publish, receive });
+    const answer = await ask(this.#link, { type: 'offer', sdp, publish, receive, ...(this.#fresh && { fresh: true }) });
     if (this.#closed) return;
     if (!answer) {
       // A publication we named went away meanwhile; its `unpublished` came first, so what we want now is sound.
@@ -144,6 +176,7 @@ export class Connection extends Emitter {
     }
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     this.#offerDue = false;
+    this.#fresh = false;
     this.#publishing.answered(publish, answer.publish);
     for (const { mid, publication } of receive) {
       const slot = this.#slots.byMid(mid);
@@ -157,29 +190,12 @@ export class Connection extends Emitter {
     await Promise.all(
       this.#slots.astray().map(async (slot) => {
         const publication = (slot.told = slot.wanted);
-        const reply = await this.#ask({ type: 'point', mid: slot.transceiver.mid, publication });
+        const reply = await ask(this.#link, { type: 'point', mid: slot.transceiver.mid, publication });
         if (reply) this.slot(reply);
         else this.forget(/** @type {string} */ (publication));
       }),
     );
     this.emit('slots', undefined);
-  }
-
-  /**
-   * @param {Record<string, unknown>} message
-   * @returns {Promise<any>} the reply; null if it named a publication that is no more
-   */
-  async #ask(message) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#link.request(message);
-      } catch (error) {
-        if (!(error instanceof SignalingError)) throw error;
-        if (error.code === 'unknown-publication') return null;
-        if (error.code !== 'too-many-requests' || attempt === ATTEMPTS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, attempt * 1000));
-      }
-    }
   }
 
   #connectionState() {
@@ -213,11 +229,6 @@ export class Connection extends Emitter {
     if (this.#closed) return;
     this.close();
     this.emit('lost', error);
-  }
-
-  /** @param {unknown} data */
-  #received(data) {
-    if (typeof data === 'string') this.emit('chat', JSON.parse(data));
   }
 }
 

@@ -94,3 +94,10 @@ export function rate(bps) {
   if (bps >= 999_500) return `${(bps / 1e6).toFixed(1)} Mbit/s`;
   return `${Math.round(bps / 1000)} kbit/s`;
 }
+
+/** @param {number} bytes @returns {string} */
+export function amount(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 999_500) return `${Math.round(bytes / 1000)} kB`;
+  return bytes < 999_500_000 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}

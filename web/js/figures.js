@@ -7,7 +7,7 @@ import { byId, make, rate } from './dom.js';
 
 /**
  * @param {Figures} figures
- * @param {{label: string, mid: string}[]} rows  tracks in use, with the words for them
+ * @param {{label: string, track: string}[]} rows  tracks in use (by trackKey), with the words for them
  */
 export function drawFigures(figures, rows) {
   const totals = [
@@ -20,8 +20,8 @@ export function drawFigures(figures, rows) {
   byId('stats-totals', HTMLElement).replaceChildren(
     ...totals.map(([name, value]) => make('div', {}, make('dt', {}, name ?? ''), make('dd', {}, value ?? ''))),
   );
-  const lines = rows.flatMap(({ label, mid }) => {
-    const track = figures.tracks.get(mid);
+  const lines = rows.flatMap(({ label, track: key }) => {
+    const track = figures.tracks.get(key);
     if (!track) return [];
     return make(
       'tr',

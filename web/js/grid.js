@@ -16,11 +16,13 @@ export class Grid {
   #invite;
   #handlers;
   #pinned = '';
+  /** Whether the card is wanted, beside or instead of tiles. */
+  #inviting = false;
 
   /**
    * @param {HTMLElement} element
-   * @param {HTMLElement} invite  card that stands beside one's own tile while nobody else is here
-   * @param {{blocked: () => void, repinned: () => void}} handlers
+   * @param {HTMLElement} invite  card that stands beside one's own tile while nobody else is here, or alone while there is nothing to see
+   * @param {{blocked: () => void, repinned: () => void, changed: () => void}} handlers
    */
   constructor(element, invite, handlers) {
     this.#element = element;
@@ -30,8 +32,9 @@ export class Grid {
     new ResizeObserver(() => this.#place()).observe(element);
   }
 
-  /** @param {GridEntry[]} entries  all there is to show, in order */
-  update(entries) {
+  /** @param {GridEntry[]} entries  all there is to show, in order @param {boolean} inviting  the card is shown */
+  update(entries, inviting) {
+    this.#inviting = inviting;
     const keys = new Set(entries.map(({ key }) => key));
     for (const [key, tile] of this.tiles) {
       if (keys.has(key)) continue;
@@ -49,7 +52,7 @@ export class Grid {
   }
 
   clear() {
-    this.update([]);
+    this.update([], false);
   }
 
   /** @param {string} key @param {string} participant @param {GridEntry['source']} source */
@@ -60,6 +63,7 @@ export class Grid {
         this.#handlers.repinned();
       },
       blocked: this.#handlers.blocked,
+      changed: this.#handlers.changed,
     });
     this.tiles.set(key, tile);
     this.#element.append(tile.element);
@@ -69,7 +73,7 @@ export class Grid {
   #place() {
     const area = { width: this.#element.clientWidth, height: this.#element.clientHeight };
     if (area.width === 0 || area.height === 0) return;
-    const alone = this.#entries.length > 0 && this.#entries.every(({ view }) => view.own);
+    const alone = this.#inviting;
     this.#invite.hidden = !alone;
     const large = this.#large();
     const small = this.#entries.filter(({ key }) => !large.has(key));

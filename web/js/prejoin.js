@@ -7,32 +7,53 @@ import { bindPickers } from './picker.js';
 import { recall, remember } from './settings.js';
 
 /** @typedef {import('./local.js').LocalMedia} LocalMedia */
+/** @typedef {import('./types.js').Topology} Topology */
+/** @typedef {import('./types.js').Role} Role */
 
 const ADJECTIVES = ['amber', 'blue', 'bright', 'calm', 'clear', 'early', 'gentle', 'green', 'kind', 'quiet', 'silver', 'warm'];
 const NOUNS = ['birch', 'bridge', 'cedar', 'garden', 'harbour', 'island', 'lake', 'meadow', 'orchard', 'river', 'summit', 'window'];
 
+/** @type {Record<Topology, string>} */
+const EXPLAINED = {
+  sfu: 'Everybody sends once, to the server, which passes it on. For any number of people.',
+  mesh: 'Everybody sends to each other; no server sees sound or picture. Good for two to four.',
+  auto: 'Two speak directly; from the third on the server carries the room, and nobody notices the change.',
+  broadcast: 'You send, all others watch and listen.',
+};
+
 /**
- * @param {{room: string, name: string, local: LocalMedia, join: (room: string, name: string) => void}} options
+ * @param {{room: string, name: string, local: LocalMedia, topology: Topology, role: Role, betweenTabs: boolean,
+ *   join: (entry: {room: string, name: string, topology: Topology, role: Role}) => void}} options
  *   room is '' when the link names none
  */
-export function showPrejoin({ room, name, local, join }) {
+export function showPrejoin({ room, name, local, topology, role, betweenTabs, join }) {
   const section = byId('prejoin', HTMLElement);
   const form = byId('prejoin-form', HTMLFormElement);
   const roomInput = byId('room-input', HTMLInputElement);
   const nameInput = byId('name-input', HTMLInputElement);
   const joinButton = byId('join', HTMLButtonElement);
+  const topologySelect = byId('topology-select', HTMLSelectElement);
 
   roomInput.value = room || suggestRoom();
   nameInput.value = name || recall('name');
-  if (room) {
-    byId('room-field', HTMLElement).hidden = true;
-    byId('prejoin-title', HTMLElement).textContent = `Join ${room}`;
-    byId('prejoin-lead', HTMLElement).textContent = 'Check how you look and sound, then come in.';
-    joinButton.textContent = 'Join';
-  } else {
-    joinButton.textContent = 'Create room';
-  }
+  topologySelect.value = topology;
+  byId('room-field', HTMLElement).hidden = room !== '';
+  byId('topology-field', HTMLElement).hidden = room !== '' || betweenTabs;
+  byId('other-pages', HTMLElement).hidden = room !== '' || betweenTabs;
+  const draw = () => {
+    const chosen = /** @type {Topology} */ (topologySelect.value);
+    const words = wordsFor(room, chosen, role, betweenTabs);
+    byId('prejoin-title', HTMLElement).textContent = words.title;
+    byId('prejoin-lead', HTMLElement).textContent = words.lead;
+    joinButton.textContent = words.button;
+    byId('topology-help', HTMLElement).textContent = EXPLAINED[chosen];
+  };
+  topologySelect.onchange = draw;
+  draw();
   byId('suggest', HTMLButtonElement).onclick = () => (roomInput.value = suggestRoom());
+  const watches = room !== '' && role === 'viewer';
+  section.classList.toggle('watches', watches);
+  if (watches) nameInput.required = false;
   bindPickers(local, {
     camera: byId('pre-camera-select', HTMLSelectElement),
     microphone: byId('pre-mic-select', HTMLSelectElement),
@@ -42,14 +63,35 @@ export function showPrejoin({ room, name, local, join }) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const chosenRoom = roomInput.value.trim();
-    const chosenName = nameInput.value.trim();
+    const chosenName = nameInput.value.trim() || (watches ? 'Viewer' : '');
     if (!chosenRoom || !chosenName) return;
-    remember('name', chosenName);
+    if (nameInput.value.trim()) remember('name', chosenName);
     stopPreview();
-    join(chosenRoom, chosenName);
+    const chosen = /** @type {Topology} */ (topologySelect.value);
+    // Who starts a broadcast makes it; who follows the link of one watches.
+    const chosenRole = room ? role : chosen === 'broadcast' ? 'publisher' : 'member';
+    join({ room: chosenRoom, name: chosenName, topology: chosen, role: chosenRole });
   };
   section.hidden = false;
   (nameInput.value ? joinButton : nameInput).focus({ preventScroll: true });
+}
+
+/** @param {string} room @param {Topology} topology @param {Role} role @param {boolean} betweenTabs */
+function wordsFor(room, topology, role, betweenTabs) {
+  if (betweenTabs) {
+    const lead = 'No server takes part: open this page in another tab of this browser, and the two tabs connect to each other.';
+    return { title: room ? `Join ${room}` : 'A room between tabs', lead, button: room ? 'Join' : 'Create room' };
+  }
+  if (topology === 'broadcast' && room && role === 'viewer') {
+    return { title: `Watch ${room}`, lead: 'You watch and listen. Your camera and microphone stay off.', button: 'Watch' };
+  }
+  if (topology === 'broadcast') {
+    const lead = 'Check how you look and sound: whoever opens the link will see it.';
+    return { title: room ? `Broadcast ${room}` : 'Start a broadcast', lead, button: 'Start broadcast' };
+  }
+  if (room) return { title: `Join ${room}`, lead: 'Check how you look and sound, then come in.', button: 'Join' };
+  const lead = 'Choose a name for the room and share its link. Nothing to install, no account.';
+  return { title: 'Start a room', lead, button: 'Create room' };
 }
 
 /** @returns {string} e.g. "quiet-harbour-27" */

@@ -15,7 +15,7 @@
  */
 
 /** Upper bounds of one video's rate, in bits per second; the bandwidth estimate decides below them. */
-const MAX_BITRATE = { camera: 1_700_000, screen: 2_500_000 };
+export const MAX_BITRATE = { camera: 1_700_000, screen: 2_500_000 };
 
 export class Publishing {
   #pc;
@@ -112,7 +112,7 @@ export class Publishing {
       streams: [isScreen ? this.#display : this.#person],
       sendEncodings: track.kind === 'video' ? [{ maxBitrate: MAX_BITRATE[isScreen ? 'screen' : 'camera'] }] : undefined,
     });
-    if (track.kind === 'video') void preferWhenShort(transceiver.sender, isScreen);
+    if (track.kind === 'video') void limitVideo(transceiver.sender, isScreen);
     return { transceiver, publication: null, published: true, toldMuted: false };
   }
 }
@@ -120,11 +120,13 @@ export class Publishing {
 /**
  * When bandwidth is short a screen keeps its sharpness, a face its movement balanced with it.
  * @param {RTCRtpSender} sender @param {boolean} isScreen
+ * @param {number} [maxBitrate]  bits per second
  */
-async function preferWhenShort(sender, isScreen) {
+export async function limitVideo(sender, isScreen, maxBitrate) {
   try {
     const parameters = /** @type {RTCRtpSendParameters & {degradationPreference?: string}} */ (sender.getParameters());
     parameters.degradationPreference = isScreen ? 'maintain-resolution' : 'balanced';
+    if (maxBitrate) for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
     await sender.setParameters(parameters);
   } catch {
     // the browser has no such wish: its own choice stands

@@ -2,21 +2,23 @@
 // Knows: session, local media and the views. Does not know: messages, SDP, devices.
 
 import { Chat } from './chat.js';
-import { byId, colourOf, copy, icon, initials, make } from './dom.js';
+import { byId, copy, make } from './dom.js';
+import { allPlays, entryOf, ownEntries, playing } from './entries.js';
+import { FileRows } from './filerows.js';
 import { drawFigures, tileLine } from './figures.js';
 import { Grid } from './grid.js';
 import { animateMeter, LevelMeter } from './level.js';
 import { drawBanner, toast } from './notices.js';
 import { Panels } from './panels.js';
+import { drawPeople } from './people.js';
 import { bindPickers, bindSpeaker } from './picker.js';
 import { recall } from './settings.js';
 import { StatsReader } from './stats.js';
 import { Toolbar } from './toolbar.js';
+import { TopologyView } from './topology.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./local.js').LocalMedia} LocalMedia */
-/** @typedef {import('./roster.js').TileModel} TileModel */
-/** @typedef {import('./grid.js').GridEntry} GridEntry */
 
 const SPEAKING = 0.02; // of full scale, as the RTP audio-level extension tells it
 const OWN_SPEAKING = 0.45; // of the ear's scale of LevelMeter
@@ -30,6 +32,7 @@ export class RoomView {
   #chat;
   #toolbar;
   #grid;
+  #topology;
   #link;
   #meter = new LevelMeter();
   #stats = new StatsReader();
@@ -39,27 +42,31 @@ export class RoomView {
   /**
    * @param {Session} session
    * @param {LocalMedia} local
+   * @param {import('./files.js').Files} files
    * @param {string} link  to give to others
    */
-  constructor(session, local, link) {
+  constructor(session, local, files, link) {
     this.#session = session;
     this.#local = local;
     this.#link = link;
     byId('room', HTMLElement).hidden = false;
     byId('room-name', HTMLElement).textContent = session.room;
     this.#panels = new Panels((open) => this.#panelChanged(open));
-    this.#chat = new Chat((text) => session.chat(text));
+    this.#chat = new Chat((text, to) => session.chat(text, to));
+    new FileRows(files, this.#chat, session);
+    this.#topology = new TopologyView(session, local);
     this.#toolbar = new Toolbar(local, { leave: () => session.leave(), panels: this.#panels });
     this.#grid = new Grid(byId('grid', HTMLElement), this.#inviteCard(), {
       blocked: () => (byId('unblock', HTMLElement).hidden = false),
       repinned: () => this.draw(),
+      changed: () => this.draw(),
     });
     byId('copy-link', HTMLButtonElement).onclick = () => this.#copyLink();
     byId('unblock', HTMLButtonElement).onclick = () => this.#unblock();
     this.#bindSettings();
     this.#listen();
     setInterval(() => this.#levels(), LEVELS_EVERY_MS);
-    setInterval(() => this.#panels.open === 'stats' && this.figures(), STATS_EVERY_MS);
+    setInterval(() => this.#measuring && this.figures(), STATS_EVERY_MS);
     this.draw();
   }
 
@@ -77,36 +84,45 @@ export class RoomView {
     });
   }
 
-  /** @returns {Promise<import('./stats.js').Figures | null>} of now; also shown, if the panel is open */
+  /** @returns {Promise<import('./stats.js').Figures | null>} of now; also shown, if a panel for them is open */
   async figures() {
-    const { connection } = this.#session;
-    if (!connection) return null;
-    const figures = await this.#stats.read(connection.pc);
+    const { media } = this.#session;
+    if (!media) return null;
+    const figures = await this.#stats.read(media.links());
+    this.#topology.told(figures);
+    if (this.#panels.open === 'topology') this.#topology.draw();
     if (this.#panels.open === 'stats') {
       drawFigures(figures, this.#trackRows());
-      for (const [key, tile] of this.#grid.tiles) tile.figures(tileLine(figures.tracks.get(this.#videoMid(key))));
+      for (const [key, tile] of this.#grid.tiles) tile.figures(tileLine(figures.tracks.get(this.#videoTrack(key))));
     }
     return figures;
+  }
+
+  /** Figures are wanted: by a panel, or by others who may have one open. */
+  get #measuring() {
+    return ['stats', 'topology'].includes(this.#panels.open) || this.#session.media?.path === 'mesh';
   }
 
   #listen() {
     const session = this.#session;
     session.on('room', () => this.draw());
     session.on('slots', () => this.draw());
+    session.on('path', () => this.draw());
     session.on('state', () => {
       drawBanner(session);
       if (session.state === 'left') this.#grid.clear();
       this.draw();
     });
-    session.on('arrived', (name) => toast(`${name} joined`));
+    session.on('arrived', (name) => session.topology !== 'broadcast' && toast(`${name} joined`));
     session.on('departed', ({ name, reason }) => {
+      if (session.topology === 'broadcast') return;
       if (reason === 'left') toast(`${name} left`);
       else if (reason !== 'replaced') toast(`${name} lost the connection`);
     });
     session.on('trouble', toast);
-    session.on('chat', ({ from, text, at }) => {
+    session.on('chat', ({ from, text, at, to }) => {
       const name = session.roster.participants.get(from)?.name ?? 'Somebody';
-      this.#chat.add(name, text, at, false);
+      this.#chat.add({ author: to ? `${name}, to you alone` : name, text, at, own: false });
       if (this.#panels.open !== 'chat') toast(`${name}: ${text.length > 80 ? `${text.slice(0, 79)}…` : text}`);
     });
     for (const name of ['online', 'offline']) window.addEventListener(name, () => drawBanner(session));
@@ -114,139 +130,71 @@ export class RoomView {
   }
 
   #draw() {
-    this.#toolbar.draw();
+    const session = this.#session;
+    this.#toolbar.draw(session.role);
     this.#meter.listen(this.#local.sources.microphone.track);
-    if (this.#session.state === 'left') return;
-    this.#grid.update([...this.#ownEntries(), ...this.#session.roster.tiles().map((model) => this.#entry(model))]);
+    document.body.dataset.topology = session.topology;
+    document.body.dataset.role = session.role;
+    document.body.dataset.path = session.media?.path ?? '';
+    if (session.state === 'left') return;
+    const others = this.#tileModels().map((model) => entryOf(session, model));
+    const watched = session.role === 'publisher' && session.roster.participants.size > 0;
+    this.#grid.update([...ownEntries(session, this.#local), ...others], others.length === 0 && !watched);
     this.#applySpeaker();
-    this.#drawPeople();
+    this.#chat.people(session.roster.participants);
+    drawPeople(session, this.#local);
   }
 
-  /** @returns {GridEntry[]} what one sends, as others see it */
-  #ownEntries() {
-    const { camera, screen } = this.#local.sources;
-    const common = { name: this.#session.name, own: true, audioTrack: null, pinned: false };
-    const participant = this.#session.me;
-    /** @type {GridEntry[]} */
-    const entries = [
-      {
-        key: 'me/camera',
-        participant,
-        source: 'camera',
-        view: {
-          ...common,
-          source: 'camera',
-          micMuted: !this.#local.live('microphone'),
-          videoTrack: camera.track,
-          picture: camera.track ? camera.track.id : '',
-          note: '',
-        },
-      },
-    ];
-    if (screen.track) {
-      const view = { ...common, source: /** @type {const} */ ('screen'), micMuted: false };
-      entries.push({
-        key: 'me/screen',
-        participant,
-        source: 'screen',
-        view: { ...view, videoTrack: screen.track, picture: screen.track.id, note: '' },
-      });
-    }
-    return entries;
+  #tileModels() {
+    const { media, roster } = this.#session;
+    return roster.tiles(media?.path ?? 'sfu');
   }
 
-  /** @param {TileModel} model @returns {GridEntry} */
-  #entry({ key, participant, name, source, audio, video }) {
-    const pair = this.#session.connection?.pair(key);
-    const slot = pair?.video;
-    const visible = video !== null && !video.muted;
-    const unsupported = visible && slot?.state === 'unsupported-codec';
-    return {
-      key,
-      participant,
-      source,
-      view: {
-        name,
-        own: false,
-        source,
-        micMuted: source === 'camera' && (audio === null || audio.muted),
-        videoTrack: pair && video ? pair.video.transceiver.receiver.track : null,
-        audioTrack: pair && audio ? pair.audio.transceiver.receiver.track : null,
-        picture: visible && slot?.state === 'active' ? video.id : '',
-        note: unsupported ? slot.message || `This browser cannot show ${video.codec ?? 'this kind of'} video.` : '',
-        pinned: false,
-      },
-    };
-  }
-
-  #drawPeople() {
-    const { roster, name } = this.#session;
-    const own = {
-      name: `${name} (you)`,
-      mic: this.#local.live('microphone'),
-      camera: this.#local.live('camera'),
-      screen: this.#local.live('screen'),
-    };
-    const others = [...roster.participants.values()].map((one) => {
-      /** @param {string} source */
-      const live = (source) => one.publications.some((publication) => publication.source === source && !publication.muted);
-      return { name: one.name, mic: live('microphone'), camera: live('camera'), screen: live('screen') };
-    });
-    const rows = [own, ...others].map((person) => {
-      const avatar = make('span', { class: 'mini-avatar', 'aria-hidden': 'true' }, initials(person.name.replace(' (you)', '')));
-      avatar.style.backgroundColor = colourOf(person.name.replace(' (you)', ''));
-      const marks = make('span', { class: 'marks' });
-      if (person.screen) marks.append(icon('screen'), make('span', { class: 'sr-only' }, 'shares a screen,'));
-      marks.append(icon(person.mic ? 'mic' : 'mic-off'), make('span', { class: 'sr-only' }, person.mic ? 'microphone on,' : 'muted,'));
-      marks.append(icon(person.camera ? 'camera' : 'camera-off'), make('span', { class: 'sr-only' }, person.camera ? 'camera on' : 'camera off'));
-      return make('li', { 'data-testid': 'person' }, avatar, make('span', { class: 'person-name' }, person.name), marks);
-    });
-    byId('people-list', HTMLElement).replaceChildren(...rows);
-    byId('people-count', HTMLElement).textContent = String(rows.length);
-    document.title = `${this.#session.room} (${rows.length}) – aiosfu`;
-  }
-
-  /** Who speaks, five times a second. */
+  /** Who speaks, five times a second; and whether a move to another path is complete. */
   #levels() {
-    const { connection, roster } = this.#session;
+    const { media } = this.#session;
     this.#grid.tiles
       .get('me/camera')
       ?.speaking(this.#local.live('microphone') && this.#meter.level() > OWN_SPEAKING);
-    for (const { key, audio } of roster.tiles()) {
-      const receiver = connection?.pair(key)?.audio.transceiver.receiver;
-      const heard = audio !== null && !audio.muted;
-      const level = heard ? (receiver?.getSynchronizationSources()[0]?.audioLevel ?? 0) : 0;
-      this.#grid.tiles.get(key)?.speaking(level > SPEAKING);
+    for (const model of this.#tileModels()) {
+      const { publication, received } = playing(media, model, 'audio');
+      const heard = publication !== null && !publication.muted;
+      const level = heard ? (received?.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0) : 0;
+      this.#grid.tiles.get(model.key)?.speaking(level > SPEAKING);
     }
+    if (media?.moving && allPlays(this.#session, (key, track) => this.#grid.tiles.get(key)?.plays(track) ?? false)) media.settle();
   }
 
-  /** @returns {{label: string, mid: string}[]} */
+  /** @returns {{label: string, track: string}[]} */
   #trackRows() {
-    const { connection, roster } = this.#session;
-    if (!connection) return [];
-    const rows = [...connection.sending()].map(([source, { mid }]) => ({ label: `You: ${source}`, mid: mid ?? '' }));
-    for (const { key, name, source, audio, video } of roster.tiles()) {
-      const pair = connection.pair(key);
-      if (!pair) continue;
-      if (video) rows.push({ label: `${name}: ${source}`, mid: pair.video.transceiver.mid ?? '' });
-      if (audio) rows.push({ label: `${name}: sound`, mid: pair.audio.transceiver.mid ?? '' });
+    const { media, roster } = this.#session;
+    if (!media) return [];
+    const rows = media.sending().map(({ source, link, figures }) => {
+      const to = roster.participants.get(link)?.name;
+      return { label: to ? `You: ${source} to ${to}` : `You: ${source}`, track: figures };
+    });
+    for (const model of this.#tileModels()) {
+      const video = playing(media, model, 'video').received;
+      const audio = playing(media, model, 'audio').received;
+      if (video) rows.push({ label: `${model.name}: ${model.source}`, track: video.figures });
+      if (audio) rows.push({ label: `${model.name}: sound`, track: audio.figures });
     }
     return rows;
   }
 
-  /** @param {string} key  a tile's */
-  #videoMid(key) {
-    const { connection } = this.#session;
-    if (key === 'me/camera') return connection?.sending().get('camera')?.mid ?? '';
-    if (key === 'me/screen') return connection?.sending().get('screen')?.mid ?? '';
-    return connection?.pair(key)?.video.transceiver.mid ?? '';
+  /** @param {string} key  a tile's @returns {string} the trackKey of its picture */
+  #videoTrack(key) {
+    const { media } = this.#session;
+    if (key.startsWith('me/')) return media?.sending().find(({ source }) => key === `me/${source}`)?.figures ?? '';
+    const model = this.#tileModels().find((one) => one.key === key);
+    return (model && playing(media, model, 'video').received?.figures) ?? '';
   }
 
   /** @param {string} open */
   #panelChanged(open) {
     this.#chat.shown(open === 'chat');
-    if (open === 'stats') void this.figures();
-    else for (const tile of this.#grid.tiles.values()) tile.figures('');
+    if (open === 'stats' || open === 'topology') void this.figures();
+    if (open !== 'stats') for (const tile of this.#grid.tiles.values()) tile.figures('');
   }
 
   #bindSettings() {
@@ -284,13 +232,22 @@ export class RoomView {
   }
 
   #inviteCard() {
+    if (this.#session.role === 'viewer') {
+      return make(
+        'div',
+        { class: 'invite', 'data-testid': 'invite' },
+        make('h2', {}, 'Nothing is broadcast now'),
+        make('p', {}, 'Stay here: it is shown as soon as it begins.'),
+      );
+    }
     const button = make('button', { class: 'primary', type: 'button', 'data-testid': 'invite-copy' }, 'Copy link');
     button.onclick = () => this.#copyLink();
+    const publisher = this.#session.role === 'publisher';
     return make(
       'div',
       { class: 'invite', 'data-testid': 'invite' },
-      make('h2', {}, 'Nobody else is here yet'),
-      make('p', {}, 'Whoever opens this link is in the room with you:'),
+      make('h2', {}, publisher ? 'Nobody watches yet' : 'Nobody else is here yet'),
+      make('p', {}, publisher ? 'Whoever opens this link sees and hears you:' : 'Whoever opens this link is in the room with you:'),
       make('code', {}, this.#link),
       button,
     );

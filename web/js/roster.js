@@ -2,10 +2,12 @@
 
 /** @typedef {import('./types.js').Participant} Participant */
 /** @typedef {import('./types.js').Publication} Publication */
+/** @typedef {import('./types.js').MediaPath} MediaPath */
 /** @typedef {import('./types.js').ServerEvent} ServerEvent */
 
 /**
- * One tile to show: at most one audio and one video publication of one participant.
+ * One tile to show: at most one audio and one video publication of one participant. While a room moves between paths
+ * a track may be published on both: then `spare` holds the one on the path that is left.
  * @typedef {object} TileModel
  * @property {string} key  stable while the tile lives
  * @property {string} participant
@@ -13,6 +15,7 @@
  * @property {'camera' | 'screen' | 'other'} source
  * @property {Publication | null} audio
  * @property {Publication | null} video
+ * @property {{audio: Publication | null, video: Publication | null}} spare
  */
 
 export class Roster {
@@ -21,7 +24,7 @@ export class Roster {
 
   /** @param {Participant[]} participants  the whole room, as the welcome tells it */
   replace(participants) {
-    this.participants = new Map(participants.map((one) => [one.id, { ...one, publications: [...one.publications] }]));
+    this.participants = new Map(participants.map((one) => [one.id, { earlier: true, ...one, publications: [...one.publications] }]));
   }
 
   /**
@@ -65,18 +68,22 @@ export class Roster {
     }
   }
 
-  /** @returns {TileModel[]} in order of arrival; everybody has a camera tile, be it empty */
-  tiles() {
-    return [...this.participants.values()].flatMap(tilesOf);
+  /**
+   * @param {MediaPath} path  where what is published twice is taken from
+   * @param {boolean} [only]  what is published on the other path alone is left out
+   * @returns {TileModel[]} in order of arrival; everybody but viewers has a camera tile, be it empty
+   */
+  tiles(path, only = false) {
+    return [...this.participants.values()].filter(({ role }) => role !== 'viewer').flatMap((one) => tilesOf(one, path, only));
   }
 }
 
 /**
  * Microphone and camera share a tile, so do a screen and its sound; what is left over gets tiles of its own.
- * @param {Participant} participant
+ * @param {Participant} participant @param {MediaPath} path @param {boolean} only
  * @returns {TileModel[]}
  */
-function tilesOf(participant) {
+function tilesOf(participant, path, only) {
   /** @param {string} group @param {TileModel['source']} source @returns {TileModel} */
   const tile = (group, source) => ({
     key: `${participant.id}/${group}`,
@@ -85,12 +92,16 @@ function tilesOf(participant) {
     source,
     audio: null,
     video: null,
+    spare: { audio: null, video: null },
   });
   const main = tile('camera', 'camera');
   const screen = tile('screen', 'screen');
   /** @type {TileModel[]} */
   const surplus = [];
-  for (const publication of participant.publications) {
+  const { publications } = participant;
+  const preferred = publications.filter((one) => pathOf(one) === path);
+  const others = publications.filter((one) => pathOf(one) !== path);
+  for (const publication of preferred) {
     const home = publication.source.startsWith('screen') ? screen : main;
     if (home[publication.kind] === null) {
       home[publication.kind] = publication;
@@ -100,7 +111,17 @@ function tilesOf(participant) {
       surplus.push(extra);
     }
   }
+  for (const publication of only ? [] : others) {
+    const home = publication.source.startsWith('screen') ? screen : main;
+    if (home[publication.kind]?.source === publication.source) home.spare[publication.kind] = publication;
+    else if (home[publication.kind] === null) home[publication.kind] = publication;
+  }
   const tiles = [main];
   if (screen.video || screen.audio) tiles.push(screen);
   return tiles.concat(surplus);
+}
+
+/** @param {Publication} publication @returns {MediaPath} */
+export function pathOf(publication) {
+  return publication.path ?? 'sfu';
 }

@@ -1,9 +1,10 @@
-// A stay in a room, over as many links and connections as it takes.
+// A stay in a room, over as many links and media as it takes.
 // Knows: joining, losing, coming back, leaving. Does not know: the page (it says what changed, others draw it).
 
 import { Backoff } from './backoff.js';
-import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
+import { LocalMedia } from './local.js';
+import { Media } from './media.js';
 import { Roster } from './roster.js';
 import { LinkLost, SignalingError } from './signaling.js';
 
@@ -13,7 +14,6 @@ import { LinkLost, SignalingError } from './signaling.js';
 /** @typedef {import('./types.js').LeaveReason} LeaveReason */
 /** @typedef {import('./signaling.js').Link} Link */
 /** @typedef {import('./signaling.js').OpenLink} OpenLink */
-/** @typedef {import('./local.js').LocalMedia} LocalMedia */
 /** @typedef {'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} SessionState */
 
 /**
@@ -22,17 +22,21 @@ import { LinkLost, SignalingError } from './signaling.js';
  * @property {void} room  who is here, or what they publish or mute
  * @property {void} slots  what is received where
  * @property {string} arrived  a name
- * @property {{name: string, reason: LeaveReason}} departed
+ * @property {{id: string, name: string, reason: LeaveReason}} departed
  * @property {ChatLine} chat
  * @property {string} trouble  a sentence for the person
+ * @property {import('./types.js').MediaPath} path  where media goes from now on
+ * @property {{from: string, data: string | ArrayBuffer}} file  of a files channel; from '' the server
+ * @property {{from: string, counters: import('./types.js').Counters}} counters
  */
 
 /** Errors that another attempt would only repeat. */
-const FATAL = new Set(['bad-room', 'bad-name', 'room-full', 'bad-message', 'unknown-type']);
+const FATAL = new Set(['bad-room', 'bad-name', 'room-full', 'role-taken', 'not-allowed', 'bad-message', 'unknown-type']);
 const FIRST_JOIN_GIVES_UP_MS = 20_000;
 const REJOIN_GIVES_UP_MS = 300_000;
 const MEDIA_FAILURES = 3; // in a row: signaling works, media never does
 const OUTBOX_MAX = 50; // chat lines kept while there is no open channel
+const BEAT_MS = 800; // where participants speak directly, silence for 2.5 s means gone
 
 /** @extends {Emitter<SessionEvents>} */
 export class Session extends Emitter {
@@ -45,14 +49,20 @@ export class Session extends Emitter {
   /** Own participant id, '' before the first welcome. */
   me = '';
   roster = new Roster();
-  /** @type {Connection | null} */
-  connection = null;
+  /** The room's; until the first welcome the one that is wished for. @type {import('./types.js').Topology} */
+  topology;
+  /** @type {import('./types.js').Role} */
+  role;
+  /** In automatic rooms: from so many participants on the server is used. */
+  threshold = 0;
+  /** @type {Media | null} */
+  media = null;
   #openLink;
   #local;
   #secret = '';
   #backoff = new Backoff();
   #mediaFailures = 0;
-  /** @type {string[]} */
+  /** @type {{text: string, to: string | null}[]} */
   #outbox = [];
   #over = false;
   /** @type {Link | null} */
@@ -60,11 +70,17 @@ export class Session extends Emitter {
   /** Ends the present attempt. @type {(error: Error) => void} */
   #lose = () => {};
   #online = () => this.retry();
-  #localChanged = () => this.connection?.update();
+  #localChanged = () => this.media?.update();
 
-  /** @param {{room: string, name: string, openLink: OpenLink, local: LocalMedia}} options */
-  constructor({ room, name, openLink, local }) {
+  /**
+   * @param {{room: string, name: string, openLink: OpenLink, local: LocalMedia,
+   *   topology?: import('./types.js').Topology, role?: import('./types.js').Role}} options
+   *   topology and role are wishes: a room that is there keeps its own
+   */
+  constructor({ room, name, openLink, local, topology = 'sfu', role = 'member' }) {
     super();
+    this.topology = topology;
+    this.role = role;
     this.room = room;
     this.name = name;
     this.#openLink = openLink;
@@ -118,16 +134,21 @@ export class Session extends Emitter {
     this.#enter('left', '');
   }
 
-  /** Sends a chat line, now or as soon as the channel is there. @param {string} text @returns {boolean} false if too many wait already */
-  chat(text) {
+  /**
+   * Sends a chat line, now or as soon as the channel is there.
+   * @param {string} text
+   * @param {string | null} [to]  a participant, null: all
+   * @returns {boolean} false if too many wait already
+   */
+  chat(text, to = null) {
     if (this.#outbox.length >= OUTBOX_MAX) return false;
-    this.#outbox.push(text);
+    this.#outbox.push({ text, to });
     this.#flush();
     return true;
   }
 
   /**
-   * One link, one connection, until either is lost.
+   * One link and its media, until either is lost.
    * @param {() => void} joined  called when media flows
    * @returns {Promise<Error>} why it ended
    */
@@ -139,8 +160,8 @@ export class Session extends Emitter {
     lost.catch(() => {}); // may be refused before anybody waits for it
     /** @type {Link | null} */
     let link = null;
-    /** @type {Connection | null} */
-    let connection = null;
+    /** @type {Media | null} */
+    let media = null;
     try {
       link = await this.#openLink({
         event: (event) => this.#event(event),
@@ -150,61 +171,67 @@ export class Session extends Emitter {
       /** @type {Welcome} */
       const welcome = await Promise.race([lost, link.request(this.#joinMessage())]);
       this.#welcome(welcome);
-      connection = this.#connect(link, joined);
+      if (this.topology !== 'sfu') link.beat(BEAT_MS);
+      media = this.#connect(link, joined, welcome.path ?? 'sfu');
       return await lost;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       link?.close();
-      connection?.close();
-      this.connection = null;
+      media?.close();
+      this.media = null;
     }
   }
 
   #joinMessage() {
     const replaces = this.#secret ? { replaces: this.#secret } : {};
-    return { type: 'join', room: this.room, name: this.name, ...replaces };
+    const wish = this.topology === 'sfu' ? {} : { topology: this.topology };
+    const role = this.role === 'member' ? {} : { role: this.role };
+    return { type: 'join', room: this.room, name: this.name, ...wish, ...role, ...replaces };
   }
 
   /** @param {Welcome} welcome */
-  #welcome({ participant, session, participants }) {
+  #welcome({ participant, session, participants, topology, role, threshold }) {
     this.me = participant;
     this.#secret = session;
+    this.topology = topology;
+    this.role = role ?? 'member';
+    this.threshold = threshold ?? 0;
     this.roster.replace(participants.filter(({ id }) => id !== participant));
   }
 
-  /** @param {Link} link @param {() => void} joined */
-  #connect(link, joined) {
-    const connection = new Connection(link, this.#local);
-    connection.on('up', joined);
-    connection.on('slots', () => this.emit('slots', undefined));
-    connection.on('chat-open', () => this.#flush());
-    connection.on('chat', (message) => this.#chat(message));
-    connection.on('lost', (error) => {
+  /** @param {Link} link @param {() => void} joined @param {import('./types.js').MediaPath} path */
+  #connect(link, joined, path) {
+    const local = this.role === 'viewer' ? new LocalMedia() : this.#local; // viewers send nothing
+    const media = new Media({ link, local, roster: this.roster, path });
+    media.on('up', joined);
+    media.on('chat-open', () => this.#flush());
+    media.on('chat', (message) => this.#chat(message));
+    for (const name of /** @type {const} */ (['slots', 'path', 'file', 'counters'])) {
+      media.on(name, (/** @type {any} */ detail) => this.emit(name, detail));
+    }
+    media.on('lost', (error) => {
       this.#mediaFailures++;
       this.#lose(error);
     });
-    this.connection = connection;
-    connection.show(this.roster.tiles());
+    this.media = media;
+    media.start();
     this.emit('room', undefined);
-    return connection;
+    this.#flush();
+    return media;
   }
 
   /** @param {ServerEvent} event */
   #event(event) {
     const who = 'participant' in event && typeof event.participant === 'string' ? event.participant : '';
     const name = this.roster.participants.get(who)?.name ?? '';
-    if (event.type === 'slot') this.connection?.slot(event);
     if (event.type === 'bye') this.#bye(event.reason);
-    if (event.type === 'unpublished') this.connection?.forget(event.publication);
-    if (event.type === 'left') {
-      for (const { id } of this.roster.participants.get(who)?.publications ?? []) this.connection?.forget(id);
-    }
+    this.media?.event(event);
     if (!this.roster.apply(event)) return;
-    this.connection?.show(this.roster.tiles());
+    this.media?.show();
     this.emit('room', undefined);
     if (event.type === 'joined') this.emit('arrived', event.participant.name);
-    if (event.type === 'left') this.emit('departed', { name, reason: event.reason });
+    if (event.type === 'left') this.emit('departed', { id: who, name, reason: event.reason });
   }
 
   /** @param {string} reason  the server closes right after it */
@@ -220,7 +247,7 @@ export class Session extends Emitter {
   }
 
   #flush() {
-    while (this.#outbox.length > 0 && this.connection?.chat(this.#outbox[0] ?? '')) this.#outbox.shift();
+    for (let line = this.#outbox[0]; line && this.media?.chat(line.text, line.to); line = this.#outbox[0]) this.#outbox.shift();
   }
 
   /** @param {any} message  of the chat channel */

@@ -1,6 +1,8 @@
 // One signaling link: requests with their replies, events, and the proof that the other side still listens.
 // Knows: message framing, request ids, ping. Does not know: rooms, media, or how to come back after a loss (session.js).
 
+import { every } from './heartbeat.js';
+
 /** @typedef {import('./types.js').ServerEvent} ServerEvent */
 
 /**
@@ -8,6 +10,7 @@
  * @typedef {object} Link
  * @property {(message: Record<string, unknown>) => Promise<any>} request  resolves with the reply, rejects with SignalingError or LinkLost
  * @property {(message: Record<string, unknown>) => void} notify  no reply wanted
+ * @property {(everyMs: number) => void} beat  how often the other side wants to hear of us, if nothing else is to be said
  * @property {() => void} close
  */
 
@@ -41,7 +44,7 @@ export class LinkLost extends Error {
 const OPEN_TIMEOUT_MS = 8000;
 const REQUEST_TIMEOUT_MS = 10000;
 const PING_EVERY_MS = 5000;
-const UNANSWERED_PINGS = 2; // 10 s without a word; counted, not timed, so that a sleeping tab's late timer is no loss
+const SILENCE_MS = 10_000; // without a word; counted in pings, not timed, so that a sleeping tab's late timer is no loss
 
 /** @returns {string} the WebSocket address beside this page */
 export function signalingUrl() {
@@ -84,7 +87,8 @@ class WebSocketLink {
   /** @type {Map<number, {resolve: (reply: any) => void, reject: (error: Error) => void, timer: ReturnType<typeof setTimeout>}>} */
   #waiting = new Map();
   #closed = false;
-  #pinger;
+  #everyMs = PING_EVERY_MS;
+  #stopPings;
 
   /** @param {WebSocket} socket @param {LinkHandlers} handlers */
   constructor(socket, handlers) {
@@ -92,7 +96,16 @@ class WebSocketLink {
     this.#handlers = handlers;
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = () => this.#end('The connection to the server was lost.');
-    this.#pinger = setInterval(() => this.#ping(), PING_EVERY_MS);
+    this.#stopPings = every(this.#everyMs, () => this.#ping());
+  }
+
+  /** @param {number} everyMs */
+  beat(everyMs) {
+    if (this.#closed || everyMs === this.#everyMs) return;
+    this.#everyMs = everyMs;
+    this.#stopPings();
+    this.#stopPings = every(everyMs, () => this.#ping());
+    this.#ping();
   }
 
   /** @param {Record<string, unknown>} message */
@@ -119,7 +132,7 @@ class WebSocketLink {
   }
 
   #ping() {
-    if (this.#unanswered >= UNANSWERED_PINGS) {
+    if (this.#unanswered * this.#everyMs >= SILENCE_MS) {
       this.#end('The server went silent.');
       return;
     }
@@ -150,7 +163,7 @@ class WebSocketLink {
   #end(reason) {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#pinger);
+    this.#stopPings();
     this.#socket.onclose = null;
     this.#socket.close();
     for (const { reject, timer } of this.#waiting.values()) {

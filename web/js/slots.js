@@ -53,6 +53,11 @@ export class Slots {
     return this.#pairs.find((pair) => pair.tile === tile);
   }
 
+  /** @param {string} publication @returns {Slot | undefined} */
+  showing(publication) {
+    return this.#slots().find(({ wanted }) => wanted === publication);
+  }
+
   /** @returns {Slot[]} slots the server has not heard of: they need an offer */
   unnegotiated() {
     return this.#slots().filter(({ negotiated }) => !negotiated);

@@ -1,5 +1,7 @@
-// Figures of one connection, from two looks at getStats: rates, loss, round trip, and each track's codec and size.
+// Figures of all connections, from two looks at getStats: rates, loss, round trip, and each track's codec and size.
 // Knows: WebRTC statistics. Does not know: who the tracks belong to, or how the figures are shown.
+
+import { trackKey } from './path.js';
 
 /**
  * @typedef {object} TrackFigures
@@ -15,71 +17,96 @@
  */
 
 /**
+ * One connection as a whole.
+ * @typedef {object} LinkFigures
+ * @property {string} id  who is at its other end
+ * @property {number} in_bps  everything inside the encryption: media, repair, feedback, data
+ * @property {number} out_bps
+ * @property {number | null} rtt_ms  null while unknown
+ */
+
+/**
  * @typedef {object} Figures
- * @property {number} in_bps
+ * @property {number} in_bps  media only
  * @property {number} out_bps
  * @property {number} in_loss  0..1, over all tracks received
- * @property {number} out_loss  0..1, as the server reports it
- * @property {number | null} rtt_ms  null while unknown
- * @property {Map<string, TrackFigures>} tracks  by mid
+ * @property {number} out_loss  0..1, as the other side reports it
+ * @property {number | null} rtt_ms  the longest of all connections; null while unknown
+ * @property {number} encodes  pictures and sounds that are being encoded, each as often as it is
+ * @property {number} decodes
+ * @property {number} cpu  share of one core that coding pictures takes, as far as the browser tells
+ * @property {LinkFigures[]} links
+ * @property {Map<string, TrackFigures>} tracks  by trackKey
  */
 
 /** @typedef {{at: number, reports: Map<string, any>}} Look */
 
 export class StatsReader {
-  /** @type {RTCPeerConnection | null} */
-  #pc = null;
-  /** @type {Look | null} */
-  #before = null;
+  /** @type {Map<RTCPeerConnection, Look>} */
+  #before = new Map();
 
   /**
-   * @param {RTCPeerConnection} pc  another than before starts afresh
-   * @returns {Promise<Figures>} rates since the call before; zero at the first
+   * @param {import('./path.js').PathLink[]} links
+   * @returns {Promise<Figures>} rates since the call before; zero at the first of a connection
    */
-  async read(pc) {
-    if (pc !== this.#pc) this.#before = null;
-    this.#pc = pc;
-    /** @type {Map<string, any>} */
-    const reports = new Map();
-    (await pc.getStats()).forEach((report, id) => reports.set(id, report));
-    const now = { at: performance.now(), reports };
-    const figures = compare(this.#before, now);
-    this.#before = now;
-    return figures;
+  async read(links) {
+    /** @type {Map<RTCPeerConnection, Look>} */
+    const looks = new Map();
+    /** @type {Figures} */
+    const total = {
+      in_bps: 0, out_bps: 0, in_loss: 0, out_loss: 0, rtt_ms: null, encodes: 0, decodes: 0, cpu: 0, links: [], tracks: new Map(),
+    };
+    const counts = { lost: 0, received: 0 };
+    await Promise.all(
+      links.map(async ({ id, pc }) => {
+        /** @type {Map<string, any>} */
+        const reports = new Map();
+        (await pc.getStats()).forEach((report, name) => reports.set(name, report));
+        const now = { at: performance.now(), reports };
+        looks.set(pc, now);
+        add(total, counts, id, this.#before.get(pc) ?? null, now);
+      }),
+    );
+    total.in_loss = share(counts.lost, counts.received);
+    this.#before = looks;
+    return total;
   }
 }
 
-/** @param {Look | null} before @param {Look} now @returns {Figures} */
-function compare(before, now) {
+/** @param {Figures} total @param {{lost: number, received: number}} counts @param {string} id @param {Look | null} before @param {Look} now */
+function add(total, counts, id, before, now) {
   const seconds = before ? (now.at - before.at) / 1000 : Infinity;
   /** @param {any} report @param {string} field @returns {number} since the look before */
   const delta = (report, field) => {
     const old = before?.reports.get(report.id)?.[field] ?? 0;
     return before ? Math.max(0, (report[field] ?? 0) - old) : 0;
   };
-  /** @type {Figures} */
-  const figures = { in_bps: 0, out_bps: 0, in_loss: 0, out_loss: 0, rtt_ms: null, tracks: new Map() };
-  let lost = 0;
-  let received = 0;
+  /** @type {LinkFigures} */
+  const link = { id, in_bps: 0, out_bps: 0, rtt_ms: null };
+  total.links.push(link);
   for (const report of now.reports.values()) {
     if (report.type === 'inbound-rtp' || report.type === 'outbound-rtp') {
       const inbound = report.type === 'inbound-rtp';
       const bps = (8 * delta(report, inbound ? 'bytesReceived' : 'bytesSent')) / seconds;
-      figures[inbound ? 'in_bps' : 'out_bps'] += bps;
-      const trackLost = inbound ? delta(report, 'packetsLost') : 0;
-      const trackReceived = inbound ? delta(report, 'packetsReceived') : 0;
-      lost += trackLost;
-      received += trackReceived;
+      total[inbound ? 'in_bps' : 'out_bps'] += bps;
+      const lost = inbound ? delta(report, 'packetsLost') : 0;
+      const received = inbound ? delta(report, 'packetsReceived') : 0;
+      counts.lost += lost;
+      counts.received += received;
       const remote = inbound ? null : now.reports.get(report.remoteId);
-      const loss = inbound ? share(trackLost, trackReceived) : (remote?.fractionLost ?? 0);
-      if (!inbound) figures.out_loss = Math.max(figures.out_loss, loss);
-      figures.tracks.set(report.mid, track(report, now.reports, bps, loss, inbound));
+      const loss = inbound ? share(lost, received) : (remote?.fractionLost ?? 0);
+      if (!inbound) total.out_loss = Math.max(total.out_loss, loss);
+      if (bps > 0) total[inbound ? 'decodes' : 'encodes']++;
+      total.cpu += delta(report, inbound ? 'totalDecodeTime' : 'totalEncodeTime') / seconds;
+      total.tracks.set(trackKey(id, report.mid), track(report, now.reports, bps, loss, inbound));
     } else if (report.type === 'candidate-pair' && report.nominated && report.currentRoundTripTime !== undefined) {
-      figures.rtt_ms = report.currentRoundTripTime * 1000;
+      link.rtt_ms = report.currentRoundTripTime * 1000;
+      total.rtt_ms = Math.max(total.rtt_ms ?? 0, link.rtt_ms);
+    } else if (report.type === 'transport') {
+      link.in_bps += (8 * delta(report, 'bytesReceived')) / seconds;
+      link.out_bps += (8 * delta(report, 'bytesSent')) / seconds;
     }
   }
-  figures.in_loss = share(lost, received);
-  return figures;
 }
 
 /** @param {number} lost @param {number} received */

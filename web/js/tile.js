@@ -1,6 +1,8 @@
 // One tile: picture, sound, name, and why there is no picture. Knows: its elements. Does not know: rooms or connections.
 
 import { colourOf, dress, icon, initials, make } from './dom.js';
+import { Picture } from './picture.js';
+import { Sound } from './sound.js';
 
 /**
  * What a tile shows now.
@@ -11,6 +13,7 @@ import { colourOf, dress, icon, initials, make } from './dom.js';
  * @property {boolean} micMuted  shown beside the name
  * @property {MediaStreamTrack | null} videoTrack
  * @property {MediaStreamTrack | null} audioTrack  null for one's own
+ * @property {RTCRtpReceiver | null} audioReceiver  of the track, while it isn't muted
  * @property {string} picture  which publication the video track carries; '' = none, the avatar shows
  * @property {string} note  a sentence instead of the picture
  * @property {boolean} pinned
@@ -18,25 +21,20 @@ import { colourOf, dress, icon, initials, make } from './dom.js';
 
 export class Tile {
   element;
-  video;
-  audio;
+  #picture;
+  #sound;
   #avatar;
   #note;
   #name;
   #figures;
   #pin;
-  /** The publication whose picture is shown or awaited. */
-  #picture = '';
 
   /**
    * @param {string} participant
    * @param {'camera' | 'screen' | 'other'} source
-   * @param {{pin: () => void, blocked: () => void}} handlers
+   * @param {{pin: () => void, blocked: () => void, changed: () => void}} handlers  changed: another element plays now
    */
   constructor(participant, source, handlers) {
-    this.video = make('video', { playsinline: true, autoplay: true, tabindex: '-1' });
-    this.video.muted = true; // sound has its own element: a muted picture may always play
-    this.audio = make('audio', { autoplay: true });
     this.#avatar = make('div', { class: 'avatar', 'aria-hidden': 'true' });
     this.#note = make('p', { class: 'tile-note', 'data-testid': 'tile-note', hidden: true });
     this.#name = make('div', { class: 'nameplate' });
@@ -55,14 +53,23 @@ export class Tile {
         'data-source': source,
       },
       this.#avatar,
-      this.video,
-      this.audio,
-      this.#note,
-      this.#name,
-      this.#figures,
-      make('div', { class: 'tile-actions' }, this.#pin, full),
     );
-    this.blocked = handlers.blocked;
+    this.#picture = new Picture(this.element, handlers.changed);
+    this.#sound = new Sound(this.element, handlers);
+    this.element.append(this.#note, this.#name, this.#figures, make('div', { class: 'tile-actions' }, this.#pin, full));
+  }
+
+  get video() {
+    return this.#picture.element;
+  }
+
+  get audio() {
+    return this.#sound.element;
+  }
+
+  /** @param {MediaStreamTrack} track @returns {boolean} whether it is what is seen or heard here */
+  plays(track) {
+    return track.kind === 'video' ? this.#picture.plays(track) : this.#sound.plays(track);
   }
 
   /** @param {TileView} view */
@@ -84,16 +91,13 @@ export class Tile {
     dress(this.#pin, { icon: 'pin', label: view.pinned ? 'Back to the grid' : 'Make large', pressed: view.pinned });
     this.#note.hidden = view.note === '';
     this.#note.textContent = view.note;
-    this.#show(view);
-    if (setTrack(this.audio, view.audioTrack)) this.listen();
+    this.#picture.show(view.videoTrack, view.note === '' ? view.picture : '');
+    this.#sound.play(view.audioTrack, view.audioReceiver);
   }
 
   /** Lets the sound be heard; says so if the browser waits for a click first. */
   listen() {
-    if (!this.audio.srcObject) return;
-    this.audio.play().catch((error) => {
-      if (error.name === 'NotAllowedError') this.blocked();
-    });
+    this.#sound.listen();
   }
 
   /** @param {boolean} on */
@@ -119,26 +123,9 @@ export class Tile {
   }
 
   remove() {
-    setTrack(this.video, null);
-    setTrack(this.audio, null);
+    this.#picture.close();
+    this.#sound.close();
     this.element.remove();
-  }
-
-  /** @param {TileView} view */
-  #show({ videoTrack, picture, note }) {
-    const changed = setTrack(this.video, videoTrack);
-    const wanted = note === '' && videoTrack ? picture : '';
-    if (!changed && wanted === this.#picture) return;
-    this.#picture = wanted;
-    this.element.classList.remove('has-picture');
-    if (wanted === '') return;
-    // The element still holds the last frame of what it showed before: wait for the first one of the new picture.
-    const reveal = () => this.element.classList.toggle('has-picture', this.#picture !== '');
-    if ('requestVideoFrameCallback' in this.video) {
-      this.video.requestVideoFrameCallback(() => this.#picture === wanted && reveal());
-    } else {
-      reveal();
-    }
   }
 
   #fullScreen() {
@@ -150,16 +137,4 @@ export class Tile {
 /** @param {TileView} view */
 function nameOf({ name, source }) {
   return source === 'screen' ? `${name}’s screen` : name;
-}
-
-/**
- * @param {HTMLMediaElement} element
- * @param {MediaStreamTrack | null} track
- * @returns {boolean} true if it is another track than before
- */
-function setTrack(element, track) {
-  const stream = /** @type {MediaStream | null} */ (element.srcObject);
-  if ((stream?.getTracks()[0] ?? null) === track) return false;
-  element.srcObject = track ? new MediaStream([track]) : null;
-  return true;
 }

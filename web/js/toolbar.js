@@ -22,15 +22,15 @@ export class Toolbar {
     this.#camera.onclick = () => this.#toggleCamera();
     this.#screen.onclick = () => this.#toggleScreen();
     byId('leave', HTMLButtonElement).onclick = leave;
-    this.#screen.hidden = !canShareScreen(); // phones
     /** @type {Record<string, () => void>} */
     const keys = {
-      m: () => this.#toggleMicrophone(),
-      v: () => this.#toggleCamera(),
+      m: () => !this.#mute.hidden && this.#toggleMicrophone(),
+      v: () => !this.#camera.hidden && this.#toggleCamera(),
       s: () => !this.#screen.hidden && this.#toggleScreen(),
       c: () => panels.toggle('chat'),
       p: () => panels.toggle('people'),
       i: () => panels.toggle('stats'),
+      t: () => panels.toggle('topology'),
     };
     document.addEventListener('keydown', (event) => {
       if (byId('room', HTMLElement).hidden || byId('room', HTMLElement).inert) return;
@@ -49,7 +49,10 @@ export class Toolbar {
     });
   }
 
-  draw() {
+  /** @param {import('./types.js').Role} role  viewers have nothing to switch */
+  draw(role) {
+    for (const button of [this.#mute, this.#camera]) button.hidden = role === 'viewer';
+    this.#screen.hidden = role === 'viewer' || !canShareScreen(); // phones have no screen to share
     const local = this.#local;
     const mic = local.live('microphone');
     const camera = local.live('camera');

@@ -1,0 +1,1 @@
+"""Nodes that carry the same room: what they tell each other."""

@@ -1,0 +1,113 @@
+"""Both directions of media over one connection: what comes in by SSRC, what goes out by slot, and the RTCP of both.
+
+Knows the ingress and the slots of a connection, whoever made them (a participant's offers, a pipe between nodes).
+Gets decrypted packets and `now`; knows no socket, no room and no SDP.
+"""
+
+from sfu.forwarding.ingress import Ingress
+from sfu.forwarding.outlet import Drop, Outlet
+from sfu.forwarding.slot import Slot
+from sfu.wire import rtcp
+
+# RFC 3550 has no bound; a browser's compound is well below this many packets.
+MAX_RTCP_PER_COMPOUND = 64
+# Sender reports with SDES of about 80 bytes: ten fit a datagram with room for the SRTCP trailer.
+REPORTS_PER_DATAGRAM = 10
+
+
+class MediaLink:
+    """Implements `sfu.transport.connection.Sink` over an `Outlet`."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
+        self.ingress = Ingress(outlet)
+        self.available_bps: int | None = None
+        self._slots: dict[int, Slot] = {}
+
+    def add(self, slot: Slot) -> None:
+        """RTCP about this slot's SSRC is for it from now on."""
+        self._slots[slot.ssrc] = slot
+
+    def remove(self, slot: Slot) -> None:
+        """Close a slot and forget it."""
+        self._slots.pop(slot.ssrc, None)
+        slot.close()
+
+    def connected(self, now: float) -> None:
+        """The handshake is done: slots that wait ask for their key frames."""
+        for slot in self._slots.values():
+            if slot.encoding is not None and slot.waiting:
+                slot.encoding.request_key_frame(now)
+
+    # -- packets ---------------------------------------------------------------------------------------------
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        """One decrypted RTP packet."""
+        self.ingress.receive_rtp(packet, now)
+
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
+        """One decrypted RTCP compound; a malformed one is dropped whole, and counted."""
+        try:
+            packets = rtcp.parse(packet)
+        except rtcp.RtcpError:
+            self.ingress.drops[Drop.MALFORMED_RTCP] += 1
+            return
+        for item in packets[:MAX_RTCP_PER_COMPOUND]:
+            self._handle_rtcp(item, now)
+
+    def _handle_rtcp(self, item: rtcp.RtcpPacket, now: float) -> None:
+        match item:
+            case rtcp.SenderReport():
+                self.ingress.sender_report(item.ssrc, item.ntp, item.rtp_timestamp, now)
+                self._reported(item.reports, now)
+            case rtcp.ReceiverReport():
+                self._reported(item.reports, now)
+            case rtcp.Nack():
+                if (slot := self._own_slot(item.media_ssrc)) is not None:
+                    slot.nack(item.lost, now)
+            case rtcp.PictureLoss():
+                if (slot := self._own_slot(item.media_ssrc)) is not None:
+                    slot.wants_key_frame(now)
+            case rtcp.FullIntra():
+                for ssrc, _ in item.entries:
+                    if (slot := self._own_slot(ssrc)) is not None:
+                        slot.wants_key_frame(now)
+            case rtcp.Remb():
+                # 2**63 is beyond any link; a REMB can say up to 2**81.
+                self.available_bps = min(item.bitrate_bps, 1 << 63)
+
+    def _own_slot(self, ssrc: int) -> Slot | None:
+        slot = self._slots.get(ssrc)
+        if slot is None:
+            self.ingress.drops[Drop.FOREIGN_RTCP] += 1
+        return slot
+
+    def _reported(self, blocks: tuple[rtcp.ReportBlock, ...], now: float) -> None:
+        for block in blocks:
+            slot = self._slots.get(block.ssrc)
+            if slot is not None:
+                slot.reported(block, now)
+                # The same path serves both directions: NACKs to this publisher are paced by it.
+                self.ingress.round_trip = slot.round_trip.rtt
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """When `pulse` is due; None while nothing is."""
+        if not self.outlet.ready:
+            return None
+        times = [slot.report_deadline for slot in self._slots.values()]
+        times.append(self.ingress.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def pulse(self, now: float) -> None:
+        """Send what is due: feedback to the other side's streams, sender reports of ours."""
+        self.ingress.pulse(now)
+        reports = [report for slot in self._slots.values() if (report := slot.sender_report(now))]
+        for start in range(0, len(reports), REPORTS_PER_DATAGRAM):
+            self.outlet.send_rtcp(b"".join(reports[start : start + REPORTS_PER_DATAGRAM]))
+
+    def close(self) -> None:
+        """Close every slot. Idempotent."""
+        for slot in list(self._slots.values()):
+            self.remove(slot)

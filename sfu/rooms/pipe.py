@@ -1,0 +1,223 @@
+"""A pipe: the media link between two nodes that carry the same room (mediasoup's word; RFC 7667 3.7 cascading).
+
+A neighbour is a publisher of what its participants publish, and a subscriber of what ours do. There is no SDP between
+nodes: each tells the other its streams as values, with payload types and extension ids that are the same on every
+pipe. Knows both directions of one room over one connection; knows no socket and no signaling.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sfu.forwarding.link import MediaLink
+from sfu.forwarding.outlet import Outlet
+from sfu.forwarding.profile import COPIED, SendProfile, codec_key
+from sfu.forwarding.publication import Publication
+from sfu.forwarding.slot import Slot
+from sfu.rooms.room import Room
+from sfu.wire import extensions
+from sfu.wire.answer import Accepted
+from sfu.wire.sdp import Codec, Section, SourceGroup
+
+# The same on every pipe, so nothing has to be negotiated. 1 to 14 fit one-byte headers (RFC 8285 4.2).
+EXTENSION_IDS: Mapping[str, int] = {uri: id for id, uri in enumerate((extensions.ABS_SEND_TIME, *COPIED), 1)}
+# Dynamic payload types (RFC 3551 6), two for each codec variant: itself and its retransmission.
+FIRST_PAYLOAD_TYPE = 96
+MAX_VARIANTS = 16
+FEEDBACK = ("nack", "nack pli")
+
+
+@dataclass(frozen=True, slots=True)
+class PipeStream:
+    """One publication as a node tells it to its neighbour."""
+
+    publication: str
+    participant: str
+    kind: str
+    source: str
+    muted: bool
+    codecs: tuple[Codec, ...]
+    """With the pipe's payload types; the first is the one in use."""
+    ssrc: int
+    rtx_ssrc: int
+
+
+class Pipe:
+    """One room's media between this node and a neighbour; a `Sink` of its connection.
+
+    `on_demand` is called when what this node wants of the neighbour's streams has changed: see `wanted`.
+    """
+
+    def __init__(self, room: Room, outlet: Outlet, on_demand: Callable[[], None]) -> None:
+        self._room = room
+        self._on_demand = on_demand
+        self._link = MediaLink(outlet)
+        self._out: dict[str, Slot] = {}
+        self._in: dict[str, tuple[Publication, PipeStream]] = {}
+
+    # -- ours, going out -------------------------------------------------------------------------------------
+
+    def streams(self, publications: Iterable[Publication]) -> list[PipeStream]:
+        """What this node offers: exactly `publications`. Slots of others are closed, new ones wait for demand."""
+        offered = {publication.id: publication for publication in publications}
+        for id in [id for id in self._out if id not in offered]:
+            self._link.remove(self._out.pop(id))
+        return [self._stream(publication) for publication in offered.values()]
+
+    def _stream(self, publication: Publication) -> PipeStream:
+        codecs = _pipe_codecs(publication)
+        profile = SendProfile.of(_accepted(publication.kind, codecs, ()))
+        slot = self._out.get(publication.id)
+        if slot is None:
+            slot = Slot(
+                publication.id, publication.kind, profile, self._link.outlet, publication.participant, _ignore
+            )
+            self._out[publication.id] = slot
+            self._link.add(slot)
+        return PipeStream(
+            publication.id,
+            publication.participant,
+            publication.kind,
+            publication.source,
+            publication.muted,
+            codecs,
+            slot.ssrc,
+            slot.rtx_ssrc,
+        )
+
+    def send(self, wanted: Iterable[str], now: float) -> None:
+        """The neighbour wants these of the offered publications, and no others. Unknown ids are ended ones."""
+        asked = set(wanted)
+        for id, slot in self._out.items():
+            slot.point(self._room.publications.get(id) if id in asked else None, now)
+
+    # -- the neighbour's, coming in --------------------------------------------------------------------------
+
+    def take(self, streams: Iterable[PipeStream], now: float) -> None:
+        """The neighbour offers these and no others: they are publications of this node's room from now on."""
+        offered = {stream.publication: stream for stream in streams}
+        for id, (publication, stream) in list(self._in.items()):
+            # A stream that came anew has another SSRC: to subscribers it is another publication of the same id.
+            if id not in offered or offered[id].ssrc != stream.ssrc:
+                self._end(publication)
+        for id, stream in offered.items():
+            known = self._in.get(id)
+            if known is None:
+                if id in self._room.publications:
+                    continue  # it is here already: nodes in a ring; the first way it came stays
+                publication = self._publication(stream)
+            else:
+                publication = known[0]
+                publication.renegotiated(_incoming(stream), now)
+            publication.muted = stream.muted
+            self._in[id] = (publication, stream)
+        entries = [(publication, _incoming(stream)) for publication, stream in self._in.values()]
+        self._link.ingress.configure(entries, reduced_size=True)
+        self._on_demand()
+
+    def _publication(self, stream: PipeStream) -> Publication:
+        publication = Publication(
+            stream.publication,
+            stream.participant,
+            stream.publication,
+            stream.source,
+            stream.muted,
+            _incoming(stream),
+            self._link.ingress.ask_key_frame,
+        )
+        publication.on_demand = self._on_demand
+        self._room.publications[publication.id] = publication
+        return publication
+
+    def _end(self, publication: Publication) -> None:
+        del self._in[publication.id]
+        self._room.publications.pop(publication.id, None)
+        publication.on_demand = None
+        publication.close()
+
+    def wanted(self) -> list[str]:
+        """The neighbour's publications that somebody here (or behind another pipe) takes."""
+        return [id for id, (publication, _) in self._in.items() if publication.slots]
+
+    def holds(self, publication: Publication) -> bool:
+        """Whether a publication came through this pipe, so that it is not sent back."""
+        known = self._in.get(publication.id)
+        return known is not None and known[0] is publication
+
+    # -- packets and time: see `Sink` ------------------------------------------------------------------------
+
+    def connected(self, now: float) -> None:
+        self._link.connected(now)
+
+    def receive_rtp(self, packet: bytes, now: float) -> None:
+        self._link.receive_rtp(packet, now)
+
+    def receive_rtcp(self, packet: bytes, now: float) -> None:
+        self._link.receive_rtcp(packet, now)
+
+    def deadline(self) -> float | None:
+        return self._link.deadline()
+
+    def pulse(self, now: float) -> None:
+        self._link.pulse(now)
+
+    def close(self) -> None:
+        """The neighbour is gone: its publications end, ours are no longer sent. Idempotent."""
+        for publication, _ in list(self._in.values()):
+            self._end(publication)
+        self._out.clear()
+        self._link.close()
+
+    def stats(self, now: float) -> dict[str, object]:
+        return {
+            "incoming": [publication.stats(now) for publication, _ in self._in.values()],
+            "outgoing": [slot.stats() for slot in self._out.values()],
+        }
+
+
+def _ignore(slot: Slot) -> None:
+    """Every codec that a publisher may switch to is offered on the pipe, so a slot's state says nothing new."""
+
+
+def _pipe_codecs(publication: Publication) -> tuple[Codec, ...]:
+    """The publication's codecs with the pipe's own payload types, the one in use first."""
+    codecs = sorted(publication.codecs, key=lambda codec: codec is not publication.codec)
+    found: dict[object, Codec] = {}
+    for codec in codecs[:MAX_VARIANTS]:
+        payload_type = FIRST_PAYLOAD_TYPE + 2 * len(found)
+        rtx = payload_type + 1 if publication.kind == "video" else None
+        feedback = tuple(entry for entry in FEEDBACK if entry in codec.feedback)
+        found.setdefault(
+            codec_key(codec),
+            Codec(
+                payload_type, codec.name, codec.clock_rate, codec.channels, codec.parameters, feedback, rtx
+            ),
+        )
+    return tuple(found.values())
+
+
+def _incoming(stream: PipeStream) -> Accepted:
+    return _accepted(
+        stream.kind, stream.codecs, (SourceGroup(stream.ssrc, stream.rtx_ssrc, stream.participant),)
+    )
+
+
+def _accepted(kind: str, codecs: tuple[Codec, ...], ssrcs: tuple[SourceGroup, ...]) -> Accepted:
+    """The outcome of a negotiation that never was: what the neighbour's m-section would have been."""
+    section = Section(
+        index=0,
+        mid="",
+        kind=kind,
+        port=9,
+        protocol="UDP/TLS/RTP/SAVPF",
+        formats=(),
+        rejected=False,
+        bundled=True,
+        direction="sendrecv",
+        codecs=codecs,
+        extensions=EXTENSION_IDS,
+        ssrcs=ssrcs,
+        rtcp_mux=True,
+        rtcp_rsize=True,
+        extmap_allow_mixed=True,
+    )
+    return Accepted(section, codecs, EXTENSION_IDS)

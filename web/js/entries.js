@@ -1,0 +1,92 @@
+// What the tiles show: one's own sources and the publications of the others, each on the path where it plays.
+// Knows: session, local media, tiles' models. Does not know: elements.
+
+import { pathOf } from './roster.js';
+
+/** @typedef {import('./session.js').Session} Session */
+/** @typedef {import('./media.js').Media} Media */
+/** @typedef {import('./local.js').LocalMedia} LocalMedia */
+/** @typedef {import('./roster.js').TileModel} TileModel */
+/** @typedef {import('./grid.js').GridEntry} GridEntry */
+/** @typedef {import('./types.js').Publication} Publication */
+/** @typedef {import('./path.js').Received} Received */
+
+/** A publication, and how it is received. @typedef {{publication: Publication | null, received: Received | null}} Playing */
+
+/** @param {Session} session @param {LocalMedia} local @returns {GridEntry[]} what one sends, as others see it */
+export function ownEntries(session, local) {
+  if (session.role === 'viewer') return [];
+  const { camera, screen } = local.sources;
+  const common = { name: session.name, own: true, audioTrack: null, audioReceiver: null, note: '', pinned: false };
+  /** @param {'camera' | 'screen'} source @param {MediaStreamTrack | null} videoTrack @param {boolean} micMuted @returns {GridEntry} */
+  const entry = (source, videoTrack, micMuted) => ({
+    key: `me/${source}`,
+    participant: session.me,
+    source,
+    view: { ...common, source, micMuted, videoTrack, picture: videoTrack?.id ?? '' },
+  });
+  const entries = [entry('camera', camera.track, !local.live('microphone'))];
+  if (screen.track) entries.push(entry('screen', screen.track, false));
+  return entries;
+}
+
+/** @param {Session} session @param {TileModel} model @returns {GridEntry} */
+export function entryOf(session, model) {
+  const { key, participant, name, source } = model;
+  const audio = playing(session.media, model, 'audio');
+  const video = playing(session.media, model, 'video');
+  const visible = video.publication !== null && !video.publication.muted;
+  const unsupported = visible && video.received?.state === 'unsupported-codec';
+  const codec = video.publication?.codec || 'this kind of';
+  const silent = audio.publication === null || audio.publication.muted;
+  return {
+    key,
+    participant,
+    source,
+    view: {
+      name,
+      own: false,
+      source,
+      micMuted: source === 'camera' && silent,
+      videoTrack: video.received?.receiver.track ?? null,
+      audioTrack: audio.received?.receiver.track ?? null,
+      audioReceiver: silent ? null : (audio.received?.receiver ?? null),
+      picture: visible && video.received?.state === 'active' ? (video.publication?.id ?? '') : '',
+      note: unsupported ? video.received?.message || `This browser cannot show ${codec} video.` : '',
+      pinned: false,
+    },
+  };
+}
+
+/**
+ * On the path in force, unless it only comes on the other one yet.
+ * @param {Media | null} media @param {TileModel} model @param {'audio' | 'video'} kind
+ * @returns {Playing}
+ */
+export function playing(media, model, kind) {
+  const publication = model[kind];
+  const received = publication && media ? media.received(publication.id) : null;
+  const spare = model.spare[kind];
+  if (!spare || !media || (received && received.state !== 'empty')) return { publication, received };
+  const other = media.received(spare.id);
+  return other ? { publication: spare, received: other } : { publication, received };
+}
+
+/**
+ * @param {Session} session
+ * @param {(key: string, track: MediaStreamTrack) => boolean} plays  whether a tile plays a track by now
+ * @returns {boolean} whether everything comes, and plays, on the path in force
+ */
+export function allPlays({ media, roster }, plays) {
+  if (!media) return false;
+  return roster.tiles(media.path).every((model) =>
+    /** @type {const} */ (['audio', 'video']).every((kind) => {
+      const publication = model[kind];
+      if (!publication) return true;
+      if (pathOf(publication) !== media.path) return false;
+      const received = media.received(publication.id);
+      if (!received || received.state === 'empty') return false;
+      return publication.muted || received.state !== 'active' || plays(model.key, received.receiver.track);
+    }),
+  );
+}

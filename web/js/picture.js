@@ -1,0 +1,117 @@
+// The picture of a tile. When its track is exchanged for another the old one stays until a frame of the new one has
+// been drawn: no black between. Knows: video elements. Does not know: what the picture is of.
+
+import { make } from './dom.js';
+
+const PATIENCE_MS = 5000; // for the first frame of the track that takes over
+
+export class Picture {
+  element = newVideo();
+  #host;
+  #changed;
+  /** What is shown or awaited, '' = nothing. */
+  #picture = '';
+  /** The one that is to take over. @type {HTMLVideoElement | null} */
+  #next = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watch;
+
+  /** @param {HTMLElement} host  gets the class has-picture while there is one @param {() => void} changed  another element plays now */
+  constructor(host, changed) {
+    this.#host = host;
+    this.#changed = changed;
+    host.append(this.element);
+  }
+
+  /** @param {MediaStreamTrack | null} track @param {string} picture  what it carries; '' = nothing to show */
+  show(track, picture) {
+    if (this.#next && trackOf(this.#next) === track && picture !== '') return; // on its way
+    this.#dropNext();
+    const wanted = track ? picture : '';
+    if (track && trackOf(this.element) !== track && wanted && this.#host.classList.contains('has-picture')) {
+      this.#exchange(track, wanted);
+      return;
+    }
+    const changed = setTrack(this.element, track);
+    if (!changed && wanted === this.#picture) return;
+    this.#picture = wanted;
+    this.#host.classList.remove('has-picture');
+    if (wanted === '') return;
+    // The element still holds the last frame of what it showed before: wait for the first one of the new picture.
+    afterFrame(this.element, () => {
+      if (this.#picture === wanted && !this.#next) this.#host.classList.add('has-picture');
+    });
+  }
+
+  /** @param {MediaStreamTrack} track @returns {boolean} whether it is what is seen */
+  plays(track) {
+    const drawn = document.hidden || this.#host.classList.contains('has-picture');
+    return drawn && this.#next === null && trackOf(this.element) === track;
+  }
+
+  close() {
+    this.#dropNext();
+    setTrack(this.element, null);
+  }
+
+  /** @param {MediaStreamTrack} track @param {string} wanted */
+  #exchange(track, wanted) {
+    const next = newVideo();
+    this.#next = next;
+    setTrack(next, track);
+    this.element.before(next); // below the old one, which hides it
+    const takeOver = () => {
+      if (this.#next !== next) return;
+      this.#next = null;
+      this.#picture = wanted;
+      clearInterval(this.#watch);
+      const old = this.element;
+      this.element = next;
+      old.remove();
+      setTrack(old, null);
+      this.#changed();
+    };
+    afterFrame(next, takeOver);
+    const since = performance.now();
+    this.#watch = setInterval(() => {
+      // A page in the background draws no frames: there it is enough that packets come.
+      if ((document.hidden && !track.muted) || performance.now() - since > PATIENCE_MS) takeOver();
+    }, 100);
+  }
+
+  #dropNext() {
+    clearInterval(this.#watch);
+    if (!this.#next) return;
+    setTrack(this.#next, null);
+    this.#next.remove();
+    this.#next = null;
+  }
+}
+
+function newVideo() {
+  const video = make('video', { playsinline: true, autoplay: true, tabindex: '-1' });
+  video.muted = true; // sound has its own element: a muted picture may always play
+  return video;
+}
+
+/** @param {HTMLVideoElement} video @param {() => void} act */
+function afterFrame(video, act) {
+  if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(act);
+  else /** @type {HTMLVideoElement} */ (video).addEventListener('playing', act, { once: true });
+}
+
+/** @param {HTMLMediaElement} element @returns {MediaStreamTrack | null} */
+export function trackOf(element) {
+  return /** @type {MediaStream | null} */ (element.srcObject)?.getTracks()[0] ?? null;
+}
+
+/**
+ * @param {HTMLMediaElement} element
+ * @param {MediaStreamTrack | null} track
+ * @returns {boolean} true if it is another track than before
+ */
+export function setTrack(element, track) {
+  if (trackOf(element) === track) return false;
+  element.srcObject = track ? new MediaStream([track]) : null;
+  return true;
+}
