@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from benchmarks.load.report import Progress
 from benchmarks.servers.adapter import ServerError
@@ -17,6 +18,7 @@ from benchmarks.topology.clip import make_clip
 from benchmarks.topology.crew import make_context
 from benchmarks.topology.report import Report, Run, Topology
 
+Measure = Callable[[Topology, int, run.Say], Awaitable[Run]]
 FAILURES = (ServerError, OSError, TimeoutError, RuntimeError, AssertionError)
 
 
@@ -64,6 +66,18 @@ async def _measure_all(
     runs: list[Run],
     skipped: list[str],
 ) -> None:
+    measure = _with_python(settings, progress) if settings.clients == "python" else _with_chromium(settings)
+    for n, topology in itertools.product(settings.participants, topologies):
+        progress.begin(f"{topology}, {n} participants")
+        try:
+            runs.append(await measure(topology, n, progress.say))
+        except FAILURES as failure:
+            reason = str(failure).partition("\n")[0] or type(failure).__name__
+            progress.line(f"! {topology} {n}: {reason}")
+            skipped.append(f"{topology} with {n} participants failed: {reason}")
+
+
+def _with_python(settings: Settings, progress: Progress) -> Measure:
     refusal = namespaces.refusal() if settings.uplink_bps else ""
     if refusal:
         progress.line(f"uplinks are shaped in the clients, not in namespaces: {refusal}")
@@ -77,15 +91,13 @@ async def _measure_all(
         seed=settings.seed,
         clip=() if settings.encode else tuple(make_clip(settings.bitrate_bps, settings.seed)),
     )
-    context = make_context()
-    for n, topology in itertools.product(settings.participants, topologies):
-        progress.begin(f"{topology}, {n} participants")
-        try:
-            runs.append(await run.measure(context, plan, topology, n, progress.say))
-        except FAILURES as failure:
-            reason = str(failure).partition("\n")[0] or type(failure).__name__
-            progress.line(f"! {topology} {n}: {reason}")
-            skipped.append(f"{topology} with {n} participants failed: {reason}")
+    return functools.partial(run.measure, make_context(), plan)
+
+
+def _with_chromium(settings: Settings) -> Measure:
+    from benchmarks.topology import browsers  # brings Playwright, which only this needs
+
+    return functools.partial(browsers.measure, settings)
 
 
 def _write(settings: Settings, document: Report) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmarks.load.figures import percentile
 from benchmarks.topology.formulas import FORMULAS, Room, deviation_percent
-from benchmarks.topology.nodes import NodeSnapshot
+from benchmarks.topology.nodes import NodeSnapshot, difference
 from benchmarks.topology.records import Outcome
 from benchmarks.topology.report import Figure, NodeDetail, ParticipantDetail
 from benchmarks.topology.streams import Watched, watch
@@ -43,12 +43,13 @@ def participants(measured: Measured, fps: float) -> list[ParticipantDetail]:
 
 def _participant(outcome: Outcome, measured: Measured, fps: float) -> ParticipantDetail:
     senders = {other.name: other for other in measured.outcomes}
+    present = {other.name for other in measured.outcomes if other.joined_at < outcome.joined_at}
     watched: list[Watched] = []
     first: list[float] = []
     for name, stream in outcome.received.items():
         sent = senders[name].sent.get(outcome.name) or senders[name].sent.get("", [])
         watched.append(watch(sent, stream, measured.begin, measured.end, 1 / fps))
-        if measured.filmed_at_once and name in outcome.present and stream.first_shown is not None:
+        if measured.filmed_at_once and name in present and stream.first_shown is not None:
             first.append((stream.first_shown - outcome.joined_at) * 1000)
     before, after, seconds = outcome.before, outcome.after, measured.seconds
     latencies = [each for one in watched for each in one.latencies_ms]
@@ -76,21 +77,7 @@ def _participant(outcome: Outcome, measured: Measured, fps: float) -> Participan
 
 def nodes(measured: Measured) -> list[NodeDetail]:
     """The figures of each server node over the window."""
-    return [_node(before, after) for before, after in zip(measured.before, measured.after, strict=True)]
-
-
-def _node(before: NodeSnapshot, after: NodeSnapshot) -> NodeDetail:
-    seconds = after.at - before.at
-    return NodeDetail(
-        seconds=seconds,
-        connections=after.connections,
-        bytes_out=after.bytes_out - before.bytes_out,
-        packets_out=after.packets_out - before.packets_out,
-        bytes_in=after.bytes_in - before.bytes_in,
-        packets_in=after.packets_in - before.packets_in,
-        cpu_seconds=after.cpu - before.cpu,
-        memory_bytes=after.memory,
-    )
+    return [difference(*pair) for pair in zip(measured.before, measured.after, strict=True)]
 
 
 def sent_once(measured: Measured) -> tuple[float, float]:

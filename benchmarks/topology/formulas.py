@@ -1,7 +1,7 @@
 """What each topology costs by arithmetic: the numbers that measured figures stand beside.
 
 n participants, each publishes one stream of b bit/s (p packets a second) on the wire, each watches all others.
-A tree is a root and leaves; participants are dealt out to the leaves in turn, none sits at the root.
+A tree is a root and k leaves; participants are dealt out to the leaves in turn, none sits at the root.
 
 Knows: arithmetic only. Does not know: measurements.
 """
@@ -109,16 +109,16 @@ FORMULAS: dict[str, Formula] = {
     "encodes_per_participant": Formula(_by_topology("n-1", "1"), lambda r: copies_out(r)),
     "server_connections": Formula(_by_topology("0", "n", "n+2k"), node_connections),
     "server_in_bps": Formula(
-        _by_topology("0", "nb", "(n+n+n(k-1))b"), lambda r: node_streams(r)[0] * r.b * _carried(r)
+        _by_topology("0", "nb", "n(k+1)b"), lambda r: node_streams(r)[0] * r.b * _carried(r)
     ),
     "server_out_bps": Formula(
-        _by_topology("0", "n(n-1)b", "(n(n-1)+n+n(k-1))b"), lambda r: node_streams(r)[1] * r.b * _carried(r)
+        _by_topology("0", "n(n-1)b", "(n(n-1)+nk)b"), lambda r: node_streams(r)[1] * r.b * _carried(r)
     ),
     "server_in_packets_per_second": Formula(
-        _by_topology("0", "np", "(n+n+n(k-1))p"), lambda r: node_streams(r)[0] * r.p * _carried(r)
+        _by_topology("0", "np", "n(k+1)p"), lambda r: node_streams(r)[0] * r.p * _carried(r)
     ),
     "server_out_packets_per_second": Formula(
-        _by_topology("0", "n(n-1)p", "(n(n-1)+n+n(k-1))p"),
+        _by_topology("0", "n(n-1)p", "(n(n-1)+nk)p"),
         lambda r: node_streams(r)[1] * r.p * _carried(r),
     ),
     "server_encodes": Formula(
@@ -126,7 +126,7 @@ FORMULAS: dict[str, Formula] = {
         lambda r: r.n * (r.n - 1) if r.topology == "sfu-media" else 0,
     ),
     "loss": Formula(lambda r: "1-L/((n-1)b)" if loss(r) else "0", loss),
-    "frames_per_second_shown": Formula(_plain("30"), lambda r: r.fps),
+    "frames_per_second_shown": Formula(lambda r: f"{r.fps:g}", lambda r: r.fps),
     "frozen_seconds": Formula(_plain("0"), lambda r: 0.0),
 }
 

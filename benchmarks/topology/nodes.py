@@ -7,6 +7,7 @@ Does not know: participants, formulas.
 from __future__ import annotations
 
 import functools
+import secrets
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from types import TracebackType
 from benchmarks.load import usage
 from benchmarks.topology.memory import private_bytes
 from benchmarks.topology.packets import UDP_IP
+from benchmarks.topology.report import NodeDetail
 from tests.e2e.daemon import Daemon
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,20 @@ def tree_refusal() -> str:
     return "" if "--parent" in shown else "this daemon has no --parent: it can't be a node of a relay tree"
 
 
+def difference(before: NodeSnapshot, after: NodeSnapshot) -> NodeDetail:
+    """What happened between two snapshots of one node."""
+    return NodeDetail(
+        seconds=after.at - before.at,
+        connections=after.connections,
+        bytes_out=after.bytes_out - before.bytes_out,
+        packets_out=after.packets_out - before.packets_out,
+        bytes_in=after.bytes_in - before.bytes_in,
+        packets_in=after.packets_in - before.packets_in,
+        cpu_seconds=after.cpu - before.cpu,
+        memory_bytes=after.memory,
+    )
+
+
 class Nodes:
     """`async with Nodes("sfu") as nodes:` the daemons that a topology needs."""
 
@@ -61,9 +77,10 @@ class Nodes:
         await self._stack.__aenter__()
         try:
             relay = ["--relay", "media"] if self._topology == "sfu-media" else []
-            root = await self._start(relay)
-            for _ in range(LEAVES if self._topology == "tree" else 0):
-                await self._start(["--parent", root.origin])
+            secret = ["--node-secret", secrets.token_hex(16)] if self._topology == "tree" else []
+            root = await self._start([*relay, *secret])
+            for _ in range(LEAVES if secret else 0):
+                await self._start(["--parent", root.origin, *secret])
         except BaseException:
             await self._stack.aclose()
             raise
@@ -94,21 +111,30 @@ class Nodes:
             return self.daemons[0].origin
         return self.daemons[1 + place % LEAVES].origin
 
+    def pids(self) -> set[int]:
+        """Processes of all nodes."""
+        return {pid for daemon in self.daemons for pid in usage.descendants(daemon.child.pid)}
+
     async def snapshots(self) -> list[NodeSnapshot]:
         """One for each node, the root first."""
         return [await self._snapshot(daemon) for daemon in self.daemons]
 
     async def _snapshot(self, daemon: Daemon) -> NodeSnapshot:
-        media = (await daemon.stats())["media"]["transport"]
+        media = (await daemon.stats())["media"]
         at = time.monotonic()
         pids = usage.descendants(daemon.child.pid)
+        port = media["transport"]
+        # A node dials its parent from a socket of its own, beside the port that the other counters are of.
+        dialed = [link["connection"] for link in media.get("links", ()) if daemon is not self.daemons[0]]
+        packets_in = port["datagrams_in"] + sum(each["packets_in"] for each in dialed)
+        packets_out = port["datagrams_out"] + sum(each["packets_out"] for each in dialed)
         return NodeSnapshot(
             at=at,
             cpu=usage.read(pids).cpu,
-            packets_in=media["datagrams_in"],
-            bytes_in=media["bytes_in"] + UDP_IP * media["datagrams_in"],
-            packets_out=media["datagrams_out"],
-            bytes_out=media["bytes_out"] + UDP_IP * media["datagrams_out"],
-            connections=media["connections"],
+            packets_in=packets_in,
+            bytes_in=port["bytes_in"] + sum(each["bytes_in"] for each in dialed) + UDP_IP * packets_in,
+            packets_out=packets_out,
+            bytes_out=port["bytes_out"] + sum(each["bytes_out"] for each in dialed) + UDP_IP * packets_out,
+            connections=port["connections"],
             memory=private_bytes(pids),
         )

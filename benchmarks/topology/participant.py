@@ -148,7 +148,6 @@ class Participant:
         outcome = Outcome(
             name=self._order.name,
             joined_at=self._joined_at,
-            present=self._room.present,
             before=before,
             after=after,
             connections=len(connected),

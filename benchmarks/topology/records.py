@@ -69,7 +69,6 @@ class Outcome:
 
     name: str
     joined_at: float  # when it began to join
-    present: list[str]  # who was there then
     before: Snapshot
     after: Snapshot
     connections: int

@@ -48,7 +48,6 @@ class MeshRoom:
         self._tasks = Tasks()
         self._announced = asyncio.Event()
         self._publication = ""
-        self.present: list[str] = []
 
     @property
     def links(self) -> list[Link]:
@@ -66,7 +65,6 @@ class MeshRoom:
         self._tasks.run(self._ping())
         older = [Peer(each["id"], each["name"]) for each in welcome["participants"]]
         self._peers |= {peer.id: peer for peer in older}
-        self.present = [peer.name for peer in older]
         inbox.open(self._unasked)
         wanted = [{"key": "cam", "kind": "video", "source": "camera"}]
         announced = await self._signaling.request("announce", publications=wanted)

@@ -30,7 +30,6 @@ class SfuRoom:
         self._mids: dict[int, str] = {}  # SSRC -> mid
         self._tasks = Tasks()
         self._link = Link(uplink, controlling=True, on_packet=self._packet, on_key_wanted=self._want_key)
-        self.present: list[str] = []
 
     @property
     def links(self) -> list[Link]:
@@ -49,7 +48,6 @@ class SfuRoom:
         receive: list[dict[str, str | None]] = []
         for participant in welcome["participants"]:
             self._names[participant["id"]] = participant["name"]
-            self.present.append(participant["name"])
             receive += [
                 {"mid": self._take_slot(participant["id"]), "publication": publication["id"]}
                 for publication in participant["publications"]
