@@ -14,7 +14,7 @@ from benchmarks.topology.report import Topology
 
 OUT = Path(__file__).parent.parent / "out"
 FULL = ("2,3,4,6,8", 10.0)  # participants, seconds
-QUICK = ("2,4,6", 4.0)
+QUICK = ("2,4,6", 3.0)
 CHROMIUM_MOST = 4  # pages that a machine of two cores carries
 
 
@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     add = parser.add_argument
     add("--topology", metavar="LIST", help=f"of {', '.join(TOPOLOGIES)} (all)")
     add("--participants", metavar="LIST", help="sizes of the room (2,3,4,6,8; --quick: 2,4,6)")
-    add("--seconds", type=float, help="measured window (10; --quick: 4)")
+    add("--seconds", type=float, help="measured window (10; --quick: 3)")
     add("--bitrate", default="1M", metavar="BPS", help="of each picture stream, such as 800k or 1.5M (1M)")
     add(
         "--encode",

@@ -38,9 +38,16 @@ RAMP = 6.0  # seconds in which congestion control finds the rate
 async def measure(settings: Settings, topology: Topology, n: int, say: Callable[[str], None]) -> Run:
     """Measure one room. Raises AssertionError, TimeoutError and Playwright's errors when it doesn't come about."""
     say("starting the server and Chromium")
+    asyncio.get_running_loop().set_exception_handler(_report)
     with tempfile.TemporaryDirectory(prefix="aiosfu-bench-") as folder:
         film = write_film(Path(folder) / "film.y4m", settings.seed)
         return await _measure(settings, topology, n, say, film)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ctrl-C ends Playwright's driver, too, which then complains in futures that nobody waits for."""
+    if "reading from the driver" not in str(context.get("exception")):
+        loop.default_exception_handler(context)
 
 
 def write_film(path: Path, seed: int) -> Path:

@@ -70,7 +70,7 @@ def _participant(outcome: Outcome, measured: Measured, fps: float) -> Participan
         frames_per_second_shown=_mean(one.shown / seconds for one in watched) or 0.0,
         frozen_seconds=_mean(one.frozen for one in watched) or 0.0,
         streams_encoded_anew=sum(one.new_bytes for one in watched),
-        late_pictures=outcome.late,
+        late_pictures=after.late - before.late,
         srtp_profile=outcome.profile,
     )
 

@@ -133,6 +133,7 @@ class Participant:
             bytes_out=bytes_out,
             packets_in=counters.packets_in,
             bytes_in=counters.bytes_in,
+            late=self._media.late,
             encoded=self._media.produced,
         )
 
@@ -155,7 +156,6 @@ class Participant:
             profile=connected[0].profile if connected else "",
             sent={to: outgoing.sent for to, outgoing in self._media.outgoing.items()},
             received={},
-            late=self._media.late,
             shaper_dropped=self._shaper.dropped if self._shaper else 0,
             problems=list(self._room.problems),
         )

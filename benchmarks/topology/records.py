@@ -51,6 +51,7 @@ class Snapshot:
     bytes_out: int = 0
     packets_in: int = 0
     bytes_in: int = 0
+    late: int = 0  # pictures that this client was too busy to send
     encoded: int = 0  # frames that were encoded, or taken from the clip in place of encoding, all connections
 
 
@@ -76,6 +77,5 @@ class Outcome:
     profile: str
     sent: dict[str, list[Sent]]  # by receiver's name; "" = the server, once for everybody
     received: dict[str, Stream]  # by sender's name
-    late: int = 0  # pictures that this client was too busy to send
     shaper_dropped: int = 0
     problems: list[str] = field(default_factory=list)
