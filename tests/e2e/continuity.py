@@ -118,7 +118,9 @@ async def watch(viewer: Person, participant: str) -> None:
 async def viewed(viewer: Person, *, afresh: bool = False) -> Continuity:
     """What was seen and heard since the call before; `afresh` waits until both come first."""
     if afresh:
-        await viewer.page.wait_for("(({ picture, sound, frames }) => frames > 0 && sound < 500)(window.watched())")
+        await viewer.page.wait_for(
+            "(({ picture, sound, frames }) => frames > 0 && sound < 500)(window.watched())"
+        )
     seen = await viewer.page.evaluate("window.watched()")
     return Continuity(
         picture_ms=round(seen["picture"]),
