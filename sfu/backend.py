@@ -1,7 +1,7 @@
 """The SFU as a signaling backend: turns the requests of clients into connections, participants and answers.
 
 Knows both sides, signaling and media, and holds what belongs together: a participant's connection, its member of the
-media room, and its chat channel.
+media room, and its data channels.
 """
 
 import functools
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from aiortc import RTCDataChannel
 
 from sfu.chat import ChatRoom
+from sfu.files import FileRoom
 from sfu.forwarding.outlet import Outlet
 from sfu.rooms.member import (
     Member,
@@ -31,7 +32,7 @@ from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
 from sfu.wire import sdp
 from sfu.wire.answer import Candidate, Local, accept, write
-from signaling import messages
+from signaling import chat, files, messages
 from signaling.backend import Events
 from signaling.errors import SignalingError
 
@@ -70,9 +71,26 @@ class _MediaRoom:
         self.id = f"r_{secrets.token_urlsafe(6)}"
         self.room = Room(name)
         self.chat = ChatRoom()
+        self.files = FileRoom()
         self.seats: dict[str, _Seat] = {}
         # Links to other nodes that carry this room too.
         self.pipes: set[Pipe] = set()
+
+    def attach(self, participant: str, channel: RTCDataChannel) -> None:
+        """A participant opened a data channel; labels that mean nothing are closed."""
+        match channel.label:
+            case chat.LABEL:
+                self.chat.attach(participant, channel)
+            case files.LABEL:
+                self.files.attach(participant, channel)
+            case _:
+                channel.close()
+
+    def leave(self, participant: str) -> None:
+        """A participant is gone."""
+        self.seats.pop(participant, None)
+        self.chat.leave(participant)
+        self.files.leave(participant)
 
 
 class _Seat:
@@ -167,8 +185,7 @@ class SfuBackend:
         if seat is None:
             return
         room = seat.room
-        room.seats.pop(participant, None)
-        room.chat.leave(participant)
+        room.leave(participant)
         self._close_if_empty(room)
         try:
             if seat.member is not None:
@@ -252,7 +269,7 @@ class SfuBackend:
 
     def _channel_opened(self, seat: _Seat, channel: RTCDataChannel) -> None:
         if seat.participant in seat.room.seats:
-            seat.room.chat.attach(seat.participant, channel)
+            seat.room.attach(seat.participant, channel)
 
     def _connection_closed(self, connection: Connection, reason: str) -> None:
         seat = self._by_connection.get(connection)
@@ -269,6 +286,7 @@ class SfuBackend:
                 {
                     "room": room.id,
                     "chat_messages": room.chat.messages,
+                    "files": room.files.stats(),
                     "participants": [
                         {
                             "participant": seat.participant,

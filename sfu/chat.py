@@ -8,14 +8,14 @@ import time
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 
-from signaling.chat import LABEL, ChatLine, ToOthers
+from signaling.chat import ChatLine, ToOthers, nobody
 
 # What may wait for one slow reader; a chat line has 16 kB at most, so this is a long absence.
 MAX_BUFFERED_BYTES = 256 * 1024
 
 
 class ChatRoom:
-    """Passes each message to everybody else's open channel."""
+    """Passes each message to everybody else's open channel, or to one."""
 
     def __init__(self) -> None:
         self._channels: dict[str, RTCDataChannel] = {}
@@ -26,10 +26,7 @@ class ChatRoom:
         self.dropped_slow_reader = 0
 
     def attach(self, participant: str, channel: RTCDataChannel) -> None:
-        """A participant opened a data channel; it replaces the one before. Labels other than "chat" are closed."""
-        if channel.label != LABEL:
-            channel.close()
-            return
+        """A participant opened its chat channel; it replaces the one before."""
         before = self._channels.get(participant)
         self._channels[participant] = channel
         if before is not None:
@@ -41,16 +38,27 @@ class ChatRoom:
                 return
             result = line.receive(data, time.monotonic(), int(time.time() * 1000))
             if isinstance(result, ToOthers):
+                targets = self._targets(participant, result.to)
+                if result.to is not None and not targets:
+                    result = nobody(result.to)
+            if isinstance(result, ToOthers):
                 self.messages += 1
-                for other, target in list(self._channels.items()):
-                    if other != participant:
-                        self._send(target, result.text)
+                for target in targets:
+                    self._send(target, result.text)
             elif result is not None:
                 self.refused += 1
                 self._send(channel, result.text)
 
         channel.on("message", on_message)
         channel.on("close", lambda: self._forget(participant, channel))
+
+    def _targets(self, sender: str, to: str | None) -> list[RTCDataChannel]:
+        """The channels of everybody else, or that of one participant."""
+        return [
+            channel
+            for participant, channel in self._channels.items()
+            if participant != sender and to in (None, participant)
+        ]
 
     def _send(self, channel: RTCDataChannel, text: str) -> None:
         if channel.readyState != "open":

@@ -27,18 +27,20 @@ ChatText = Annotated[
 ]
 
 
-class ChatIn(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
-    """What a client sends."""
+class ChatIn(msgspec.Struct, frozen=True, tag_field="type", tag="chat", omit_defaults=True):
+    """What a client sends, to everybody or to one participant."""
 
     text: ChatText
+    to: Id | None = None
 
 
-class ChatOut(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
-    """What the others get; `sender` is a participant id, `at` milliseconds since 1970."""
+class ChatOut(msgspec.Struct, frozen=True, tag_field="type", tag="chat", omit_defaults=True):
+    """What the others get; `sender` is a participant id, `at` milliseconds since 1970; `to` if nobody else got it."""
 
     sender: Id = msgspec.field(name="from")
     text: str
     at: int
+    to: Id | None = None
 
 
 class ChatError(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
@@ -50,9 +52,10 @@ class ChatError(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 @dataclass(frozen=True, slots=True)
 class ToOthers:
-    """Send this text to every other participant's chat channel."""
+    """Send this text to every other participant's chat channel, or to that of one of them."""
 
     text: str
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +86,22 @@ class ChatLine:
         if len(data) > MAX_MESSAGE_CHARS:
             return _error("too-large", f"A chat message has at most {MAX_TEXT_CHARS} characters.")
         try:
-            text = msgspec.json.decode(data, type=ChatIn).text
+            line = msgspec.json.decode(data, type=ChatIn)
         except msgspec.ValidationError as error:
             return _judge(data, error)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             return _error("bad-json", "The message is not valid JSON.")
-        if len(text) > MAX_TEXT_CHARS:
+        if len(line.text) > MAX_TEXT_CHARS:
             return _error("too-large", f"A chat message has at most {MAX_TEXT_CHARS} characters.")
-        message = ChatOut(sender=self._participant, text=text, at=at_ms)
-        return ToOthers(msgspec.json.encode(message).decode())
+        message = ChatOut(sender=self._participant, text=line.text, at=at_ms, to=line.to)
+        return ToOthers(msgspec.json.encode(message).decode(), line.to)
+
+
+def nobody(participant: str) -> ToSender:
+    """Return what the sender of a message to an unknown participant gets."""
+    return _error(
+        "unknown-participant", f"There is no other participant {participant!r} who can be written to."
+    )
 
 
 def _judge(data: str, error: msgspec.ValidationError) -> ToSender:
@@ -103,7 +113,7 @@ def _judge(data: str, error: msgspec.ValidationError) -> ToSender:
     tag = head.get("type") if isinstance(head, dict) else None
     if isinstance(tag, str) and tag != "chat":
         return _error("unknown-type", f"There is no chat message type {tag[:40]!r}.")
-    if tag == "chat" and isinstance(head.get("text"), str):
+    if tag == "chat" and isinstance(head.get("text"), str) and not str(error).endswith("`$.to`"):
         return _error("bad-message", "A chat text has a visible character, and no control characters.")
     return _error("bad-message", f"The chat message is wrong: {error}.")
 

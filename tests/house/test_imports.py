@@ -11,6 +11,9 @@ from tests.house.sources import ROOT, Source, imports, sources
 # From the bottom up. A module may import its own layer and those before it; files directly in sfu/ are the
 # daemon, which may import everything. signaling stands beside the table: only the daemon joins the two sides.
 LAYERS = ("wire", "flow", "forwarding", "rooms", "transport", "media", "cluster")
+# Beside the table too: the client. It knows of the server what these say, and the server doesn't know it.
+CLIENT = "client"
+SPOKEN = {"signaling.messages", "signaling.chat", "signaling.files"}
 PURE = {"asyncio", "time", "socket", "random", "threading", "secrets", "select", "selectors", "ssl"}
 PURE_LAYERS = ("wire", "flow")
 SEAM = "sfu/transport/seam.py"
@@ -29,12 +32,17 @@ def layer(module: str) -> str | None:
 
 
 def imported_modules(source: Source) -> Iterator[tuple[int, str]]:
-    """Each imported module with its line; `from sfu import wire` counts as sfu.wire."""
+    """Each imported module with its line; `from sfu import wire` counts as sfu.wire, and so in signaling."""
     for line, module, names in imports(source.tree):
-        if names and module == "sfu":
-            yield from ((line, f"sfu.{name}") for name in names)
+        if names and module in ("sfu", "signaling"):
+            yield from ((line, f"{module}.{name}") for name in names)
         else:
             yield line, module
+
+
+def layer_of(module: str) -> str | None:
+    """As `layer`, and None for what is not in sfu at all."""
+    return layer(module) if module.split(".")[0] == "sfu" else None
 
 
 def wrong_imports(source: Source) -> Iterator[str]:
@@ -45,23 +53,33 @@ def wrong_imports(source: Source) -> Iterator[str]:
         where = f"{source}:{line} imports {module}"
         if own == "signaling" and top == "sfu":
             yield f"{where}: signaling never imports sfu"
-        if own_layer is not None and top == "signaling":
-            yield f"{where}: only the daemon joins signaling to the media side"
-        if own_layer is not None and top == "sfu":
-            other = layer(module)
-            if other is None:
-                yield f"{where}: {own_layer} lies below the daemon's files"
-            elif LAYERS.index(other) > LAYERS.index(own_layer):
-                yield f"{where}: {own_layer} lies below {other}"
+        if own_layer == CLIENT:
+            if top in {"sfu", "signaling"} and layer_of(module) != CLIENT and module not in SPOKEN:
+                yield f"{where}: the client knows only what is said between it and the server"
+        elif layer_of(module) == CLIENT:
+            yield f"{where}: the server doesn't know its clients"
+        elif own_layer is not None:
+            yield from (f"{where}: {why}" for why in wrong_layers(own_layer, module))
         if top in {"tests", "benchmarks"}:
             yield f"{where}: the product never imports its tests"
         if own_layer in PURE_LAYERS and top in PURE:
             yield f"{where}: {own_layer} does no I/O and reads no clock"
 
 
+def wrong_layers(own_layer: str, module: str) -> Iterator[str]:
+    if module.split(".")[0] == "signaling":
+        yield "only the daemon joins signaling to the media side"
+    if module.split(".")[0] == "sfu":
+        other = layer(module)
+        if other is None:
+            yield f"{own_layer} lies below the daemon's files"
+        elif LAYERS.index(other) > LAYERS.index(own_layer):
+            yield f"{own_layer} lies below {other}"
+
+
 def test_every_package_of_sfu_has_its_layer() -> None:
     folders = {path.name for path in (ROOT / "sfu").iterdir() if path.is_dir() and any(path.glob("*.py"))}
-    assert folders <= set(LAYERS), f"not in the table: {sorted(folders - set(LAYERS))}"
+    assert folders <= {*LAYERS, CLIENT}, f"not in the table: {sorted(folders - {*LAYERS, CLIENT})}"
 
 
 @pytest.mark.parametrize("source", ALL, ids=str)
@@ -157,6 +175,11 @@ class Sample(Source):
         ("sfu/transport/x.py", "import signaling.messages"),
         ("signaling/x.py", "from sfu.wire import rtp"),
         ("sfu/service.py", "import tests.net"),
+        ("sfu/client/x.py", "from sfu.transport.seam import Dtls"),
+        ("sfu/client/x.py", "import sfu.service"),
+        ("sfu/client/x.py", "from signaling.lobby import Lobby"),
+        ("sfu/service.py", "from sfu.client import connect"),
+        ("sfu/rooms/x.py", "from sfu.client import connect"),
     ],
 )
 def test_wrong_imports_are_found(path: str, text: str) -> None:

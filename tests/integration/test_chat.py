@@ -101,7 +101,7 @@ async def test_a_message_without_end(server: Daemon, clients: Clients) -> None:
 
 async def test_other_labels_are_closed(clients: Clients) -> None:
     ada, bob = await with_chat(clients, "Ada", "Bob")
-    other = ada.pc.createDataChannel("files")
+    other = ada.pc.createDataChannel("shouts")
     await until(lambda: other.readyState == "closed", "the channel is closed")
     say(ada.chat, "hi")
     await until(lambda: bob.chat_lines, "the chat goes on")

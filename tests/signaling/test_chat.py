@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signaling.chat import MAX_TEXT_CHARS, MESSAGES_AT_ONCE, ChatLine, ToOthers, ToSender
+from signaling.chat import MAX_TEXT_CHARS, MESSAGES_AT_ONCE, ChatLine, ToOthers, ToSender, nobody
 
 
 def send(data: str | bytes) -> ToOthers | ToSender | None:
@@ -24,6 +24,14 @@ def test_relayed(text: str) -> None:
     outcome = send(chat(text))
     assert isinstance(outcome, ToOthers)
     assert json.loads(outcome.text) == {"type": "chat", "from": "p_7", "text": text, "at": 1732170000000}
+
+
+def test_to_one() -> None:
+    outcome = send('{"type": "chat", "text": "hi", "to": "p_1"}')
+    assert isinstance(outcome, ToOthers)
+    assert outcome.to == "p_1"
+    assert json.loads(outcome.text)["to"] == "p_1"
+    assert json.loads(nobody("p_1").text)["code"] == "unknown-participant"
 
 
 def test_nobody_speaks_in_anothers_name() -> None:
@@ -47,6 +55,7 @@ def test_nobody_speaks_in_anothers_name() -> None:
         ('{"type": "chat", "text": 5}', "bad-message"),
         (chat(""), "bad-message"),
         (chat(" \n"), "bad-message"),
+        ('{"type": "chat", "text": "hi", "to": 5}', "bad-message"),
         (chat("a\x00b"), "bad-message"),
         (chat("a\x1b[31mb"), "bad-message"),
         ('{"type": "typing"}', "unknown-type"),

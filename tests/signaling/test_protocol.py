@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import signaling
-from signaling import auto, chat, errors, room, session
+from signaling import auto, chat, errors, files, room, session
 from signaling.decode import TYPES, decode
 from signaling.messages import (
     MAX_MESSAGE_BYTES,
@@ -71,6 +71,11 @@ def test_chat_examples_out(text: str) -> None:
     assert msgspec.json.decode(msgspec.json.encode(message)) == json.loads(text)
 
 
+@pytest.mark.parametrize("text", chat_examples("files"))
+def test_file_examples(text: str) -> None:
+    assert json.loads(files.write(files.read_any(text))) == json.loads(text)
+
+
 def test_every_message_type_has_an_example() -> None:
     client = {json.loads(text)["type"] for text in examples(CLIENT_PART, SERVER_PART)}
     server = {json.loads(text)["type"] for text in examples(SERVER_PART, CHAT_PART)}
@@ -93,6 +98,8 @@ def test_limits_in_the_text() -> None:
     rate, burst = session.MESSAGES_PER_SECOND, session.MESSAGES_AT_ONCE
     assert f"{rate:.0f} messages a second, {burst:.0f} at once" in SPEC
     assert f"{session.MAX_PENDING} requests waiting" in SPEC
+    assert f"{files.WINDOW_BYTES:,} bytes (the window)" in SPEC
+    assert f"at most {files.CHUNK_BYTES:,} | data" in SPEC
     assert f"silent for {room.MAX_SILENCE} s is gone" in SPEC
     assert f"fewer for {auto.QUIET:.0f} s" in SPEC
     assert f'"threshold": {auto.THRESHOLD}' in SPEC

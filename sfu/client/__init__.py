@@ -1,0 +1,59 @@
+"""A client of aiosfu rooms for Python programs: joins, publishes, receives, writes, shares files, in any topology.
+
+    async with connect("http://127.0.0.1:8080", room="blue", name="Ada") as room:
+        await room.publish(track, source="camera")
+        async for event in room.events():
+            ...
+
+It stands on stock aiortc connections and knows of the server only what `signaling/PROTOCOL.md` says.
+"""
+
+from sfu.client.connecting import connect
+from sfu.client.errors import ClientError
+from sfu.client.events import (
+    ChatMessage,
+    Closed,
+    Event,
+    EventStream,
+    FileDelivered,
+    FileOffered,
+    Joined,
+    Left,
+    Muted,
+    PathChanged,
+    Published,
+    Refused,
+    Unpublished,
+)
+from sfu.client.local import LocalPublication
+from sfu.client.model import Participant, Publication
+from sfu.client.room import Room
+from sfu.client.statistics import ConnectionStats, RoomStats
+from sfu.client.uploads import SharedFile
+from signaling.messages import Topology
+
+__all__ = [
+    "ChatMessage",
+    "ClientError",
+    "Closed",
+    "ConnectionStats",
+    "Event",
+    "EventStream",
+    "FileDelivered",
+    "FileOffered",
+    "Joined",
+    "Left",
+    "LocalPublication",
+    "Muted",
+    "Participant",
+    "PathChanged",
+    "Publication",
+    "Published",
+    "Refused",
+    "Room",
+    "RoomStats",
+    "SharedFile",
+    "Topology",
+    "Unpublished",
+    "connect",
+]
