@@ -50,7 +50,8 @@ WATCH = """(participant) => {
     pixels.drawImage(video, 0, 0, 8, 8);
     return pixels.getImageData(0, 0, 8, 8).data.every((value, index) => index % 4 === 3 || value < 20);
   };
-  const fresh = () => ({ picture: 0, sound: 0, look: 0, black: 0, hidden: 0, looks: 0, frames: 0, elements: 0, paths: [] });
+  const none = { picture: 0, sound: 0, look: 0, black: 0, hidden: 0, looks: 0, frames: 0, elements: 0 };
+  const fresh = () => ({ ...none, paths: [] });
   let seen = fresh();
   let [element, frames] = [null, 0];
   const last = { picture: performance.now(), sound: performance.now(), look: performance.now() };
@@ -76,8 +77,9 @@ WATCH = """(participant) => {
       seen.frames++;
       if (dark(video)) seen.black++;
     }
-    const audible = [...(tile?.querySelectorAll('audio') ?? [])].filter((one) => !one.muted && !one.paused && one.srcObject);
-    if (audible.some((one) => one.srcObject.getAudioTracks().some(hears))) note('sound', now);
+    const audios = [...(tile?.querySelectorAll('audio') ?? [])];
+    const audible = audios.filter((audio) => !audio.muted && !audio.paused && audio.srcObject);
+    if (audible.some((audio) => audio.srcObject.getAudioTracks().some(hears))) note('sound', now);
   };
   look();
   window.watched = () => {
