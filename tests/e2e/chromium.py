@@ -5,8 +5,10 @@ what a page is asked is in `room.py`.
 """
 
 import asyncio
+import contextlib
 import os
 import shlex
+import signal
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -76,7 +78,12 @@ class Tab:
         return f"console of {self.name}:\n" + "\n".join(self.console[-30:])
 
     async def close(self) -> None:
-        await self.page.context.close()
+        """Close the page, and its browser context if it was the last one there."""
+        context = self.page.context
+        if context.pages == [self.page]:
+            await context.close()
+        else:
+            await self.page.close()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         line = f"{message.type}: {message.text}"
@@ -109,6 +116,7 @@ class Chromium:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
+        self._frozen = False
         self.tabs: list[Tab] = []
 
     async def __aenter__(self) -> "Chromium":
@@ -130,12 +138,17 @@ class Chromium:
                 error.add_note(tab.report())
         await self.close()
 
-    async def open(self, url: str, name: str = "page", *, width: int = 1000, height: int = 700) -> Tab:
-        """A new page in a browser context of its own, loaded."""
+    async def open(
+        self, url: str, name: str = "page", *, beside: Tab | None = None, width: int = 1000, height: int = 700
+    ) -> Tab:
+        """A new page, loaded: in a browser context of its own, or as a further tab `beside` another."""
         assert self._browser is not None
-        context = await self._browser.new_context(viewport={"width": width, "height": height})
-        if self._init_script:
-            await context.add_init_script(self._init_script)
+        if beside is not None:
+            context = beside.page.context
+        else:
+            context = await self._browser.new_context(viewport={"width": width, "height": height})
+            if self._init_script:
+                await context.add_init_script(self._init_script)
         tab = Tab(await context.new_page(), name)
         self.tabs.append(tab)
         await tab.page.goto(url, wait_until="domcontentloaded")
@@ -145,8 +158,25 @@ class Chromium:
         """One page per URL, opened at the same time."""
         return list(await asyncio.gather(*(self.open(url, f"page {n}") for n, url in enumerate(urls, 1))))
 
+    def freeze(self) -> None:
+        """Stop every process of the browser: its sockets stay open, and nothing more comes out of them."""
+        self._signal(signal.SIGSTOP)
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Let it run on."""
+        self._frozen = False
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End every process of the browser at once: nobody says goodbye but the system, for TCP."""
+        self._signal(signal.SIGKILL)
+        self._frozen = False
+
     async def close(self) -> None:
         """End the browser and its profile. Idempotent."""
+        if self._frozen:
+            self.kill()
         if self._browser is not None:
             await self._browser.close()
             self._browser = None
@@ -157,13 +187,24 @@ class Chromium:
             self._directory.cleanup()
             self._directory = None
 
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._directory is not None, "the browser was not started"
+        group = int(
+            (Path(self._directory.name) / "pid").read_text()
+        )  # Playwright makes it a group of its own
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
+
     def _executable(self) -> str:
-        if self._namespace is None:
-            return str(EXECUTABLE)
-        # Playwright talks to the browser over inherited pipes, so a wrapper that replaces itself is enough.
+        """A wrapper that notes its pid and becomes the browser.
+
+        Playwright talks to the browser over inherited pipes, so a wrapper that replaces itself is enough.
+        """
         self._directory = tempfile.TemporaryDirectory(prefix="sfu-chromium-")
-        wrapper = Path(self._directory.name) / "chromium"
-        command = f"exec ip netns exec {shlex.quote(self._namespace)} {shlex.quote(str(EXECUTABLE))}"
-        wrapper.write_text(f'#!/bin/sh\n{command} "$@"\n')
+        folder = Path(self._directory.name)
+        wrapper = folder / "chromium"
+        inside = f"ip netns exec {shlex.quote(self._namespace)} " if self._namespace is not None else ""
+        note = f"echo $$ > {shlex.quote(str(folder / 'pid'))}"
+        wrapper.write_text(f'#!/bin/sh\n{note}\nexec {inside}{shlex.quote(str(EXECUTABLE))} "$@"\n')
         wrapper.chmod(0o755)
         return str(wrapper)

@@ -18,10 +18,12 @@ from tests.e2e.waiting import wait_until
 JOIN_TIMEOUT = 20.0
 # Before each page's own scripts: a small camera (the pages share one machine), and the moments of joining.
 INIT_SCRIPT = """
+window.moments = {};
 const media = navigator.mediaDevices;
 if (media) {
   const open = media.getUserMedia.bind(media);
   media.getUserMedia = (wanted) => {
+    window.moments.getUserMedia ??= performance.now();
     if (wanted?.video) {
       const video = wanted.video === true ? {} : wanted.video;
       wanted = { ...wanted, video: { ...video, width: { ideal: 640 }, height: { ideal: 360 } } };
@@ -29,7 +31,6 @@ if (media) {
     return open(wanted);
   };
 }
-window.moments = {};
 for (const name of ['WebSocket', 'RTCPeerConnection']) {
   window[name] = class extends window[name] {
     constructor(...given) {
@@ -64,6 +65,14 @@ LOOK = """async () => {
     };
   });
 }"""
+
+WRITE = """([text, to]) => {
+  const find = (id) => document.querySelector(`[data-testid=${id}]`);
+  find('chat-to').value = to;
+  find('chat-input').value = text;
+  find('chat-send').click();
+}"""
+LINES = "[...document.querySelectorAll('[data-testid=chat-line] p')].map((line) => line.textContent)"
 
 
 class Page(Protocol):
@@ -115,6 +124,37 @@ class Person:
 
     async def click(self, testid: str) -> None:
         await self.page.evaluate(f"document.querySelector('[data-testid={testid}]').click()")
+
+    async def writes(self, text: str, to: str = "") -> None:
+        """Write a chat line, to everybody or to one participant id."""
+        await self.page.evaluate(WRITE, [text, to])
+
+    async def lines(self) -> list[str]:
+        """What stands in the chat panel."""
+        return [str(line) for line in await self.page.evaluate(LINES)]
+
+    async def reads(self, *texts: str, within: float = 5.0) -> None:
+        """Wait until exactly these lines stand in the chat panel."""
+
+        async def there() -> bool:
+            return await self.lines() == list(texts)
+
+        await wait_until(there, within, f"{texts} in the chat of {self.name}", detail=self.page.report)
+
+    async def others(self) -> list[str]:
+        """Who is at the other end of each connection: participant ids, or "server"; those connected only."""
+        connected = "window.aiosfu.peers.filter(({ state }) => state === 'connected').map(({ id }) => id)"
+        return sorted(await self.page.evaluate(connected))
+
+    async def connects_to(self, *ids: str, within: float = 10.0) -> None:
+        """Wait until exactly these connections are there, participant ids or "server"."""
+
+        async def right_ones() -> bool:
+            there = await self.page.evaluate("window.aiosfu.peers.length")
+            return there == len(ids) and await self.others() == sorted(ids)
+
+        what = f"connections of {self.name} to {ids}"
+        await wait_until(right_ones, within, what, detail=self.page.report)
 
     async def shows(self, tiles: int, within: float = 10.0) -> list[Seen]:
         """Wait until exactly so many tiles of others are there, one or more."""
@@ -197,10 +237,15 @@ class Room:
     browser: Chromium
     people: list[Person]
     name: str = "blue"
+    query: str = ""  # further parts of the link, such as "&topology=mesh"
+
+    def link(self, name: str) -> str:
+        """The link with which somebody of this name joins."""
+        return self.daemon.room_url(self.name, name) + self.query
 
     async def join(self, name: str) -> Person:
         """Somebody more, by link, until media flows."""
-        tab = await self.browser.open(self.daemon.room_url(self.name, name), name)
+        tab = await self.browser.open(self.link(name), name)
         person = Person(tab, name)
         self.people.append(person)
         await person.joined()
@@ -218,15 +263,26 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*names: str, fps: int = 10, arguments: tuple[str, ...] = ()) -> AsyncIterator[Room]:
+async def room(
+    *names: str,
+    fps: int = 10,
+    arguments: tuple[str, ...] = (),
+    query: str = "",
+    init_script: str = "",
+    media: bool = True,
+) -> AsyncIterator[Room]:
     """A daemon on this machine and a Chromium with one page per name, all joined and seeing each other.
 
-    At the end, if all went well: no page logged an error, and neither did the daemon.
+    Without `media` nobody has a camera or a microphone, and nobody is waited to be seen. At the end, if all
+    went well: no page logged an error, and neither did the daemon.
     """
-    async with Daemon(*arguments) as daemon, Chromium(fps=fps, init_script=INIT_SCRIPT) as browser:
-        made = Room(daemon, browser, [])
+    script = INIT_SCRIPT + init_script
+    query += "" if media else "&camera=off&microphone=off"
+    async with Daemon(*arguments) as daemon, Chromium(fps=fps, init_script=script) as browser:
+        made = Room(daemon, browser, [], query=query)
         await asyncio.gather(*(made.join(name) for name in names))
-        await made.all_see_each_other()
+        if media:
+            await made.all_see_each_other()
         yield made
         for tab in browser.tabs:
             assert tab.errors == [], tab.report()

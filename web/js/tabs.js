@@ -9,6 +9,7 @@ import { LinkLost, SignalingError } from './signaling.js';
 /** @typedef {import('./types.js').Publication} Publication */
 /** @typedef {import('./types.js').AnnounceEntry} AnnounceEntry */
 /** @typedef {import('./types.js').LeaveReason} LeaveReason */
+/** @typedef {import('./types.js').ServerEvent} ServerEvent */
 /** @typedef {import('./signaling.js').Link} Link */
 /** @typedef {import('./signaling.js').LinkHandlers} LinkHandlers */
 /** What a tab says of itself. @typedef {{type: 'presence', id: string, name: string, since: number, publications: Publication[]}} Presence */
@@ -32,6 +33,8 @@ class TabsLink {
   /** @type {Presence | null} */
   #own = null;
   #welcomed = false;
+  /** What came before whoever asked to join has taken the welcome in. @type {ServerEvent[] | null} */
+  #held = [];
   /** @type {Map<string, Neighbour>} */
   #others = new Map();
   /** Publication ids by key. @type {Map<string, string>} */
@@ -81,8 +84,8 @@ class TabsLink {
     this.#welcomed = true;
     const others = [...this.#others.values()].map(({ presence }) => presence);
     const later = others.filter((one) => !this.#isEarlier(one));
-    // Who came after us is told of once whoever asked has taken the welcome in.
-    setTimeout(() => later.forEach((one) => this.#joined(one)), 0);
+    this.#held?.unshift(...later.map((one) => this.#joined(one))); // and then what they, or others, have sent us
+    setTimeout(() => this.#release(), 0);
     return {
       type: 'welcome',
       ...{ participant: this.#own.id, session: '', room, topology: 'mesh', path: 'mesh', role: 'member' },
@@ -117,7 +120,7 @@ class TabsLink {
     if (message.type === 'presence') this.#present(message);
     else if (message.type === 'gone') this.#gone(message.id, 'left');
     else if (message.type === 'signal' && message.to === own.id && this.#others.has(message.from)) {
-      this.#handlers.event({ type: 'signal', from: message.from, data: message.data });
+      this.#tell({ type: 'signal', from: message.from, data: message.data });
     }
   }
 
@@ -127,30 +130,42 @@ class TabsLink {
     this.#others.set(presence.id, { presence, seen: performance.now() });
     if (!known) {
       if (this.#own) this.#post(this.#own); // so that it needn't wait for the next beat
-      if (this.#welcomed) this.#joined(presence);
+      if (this.#welcomed) this.#tell(this.#joined(presence));
       return;
     }
     if (!this.#welcomed) return;
     const participant = presence.id;
     const before = new Map(known.presence.publications.map((one) => [one.id, one]));
     const now = new Set(presence.publications.map(({ id }) => id));
-    for (const id of before.keys()) if (!now.has(id)) this.#handlers.event({ type: 'unpublished', participant, publication: id });
+    for (const id of before.keys()) if (!now.has(id)) this.#tell({ type: 'unpublished', participant, publication: id });
     for (const publication of presence.publications) {
       const { id, muted } = publication;
       const old = before.get(id);
-      if (!old) this.#handlers.event({ type: 'published', participant, publication: { ...publication } });
-      else if (old.muted !== muted) this.#handlers.event({ type: 'muted', participant, publication: id, muted });
+      if (!old) this.#tell({ type: 'published', participant, publication: { ...publication } });
+      else if (old.muted !== muted) this.#tell({ type: 'muted', participant, publication: id, muted });
     }
   }
 
-  /** @param {Presence} presence */
+  /** @param {ServerEvent} event */
+  #tell(event) {
+    if (this.#held) this.#held.push(event);
+    else this.#handlers.event(event);
+  }
+
+  #release() {
+    const held = this.#held ?? [];
+    this.#held = null;
+    if (this.#own) for (const event of held) this.#handlers.event(event);
+  }
+
+  /** @param {Presence} presence @returns {ServerEvent} */
   #joined(presence) {
-    this.#handlers.event({ type: 'joined', participant: this.#participant(presence) });
+    return { type: 'joined', participant: this.#participant(presence) };
   }
 
   /** @param {string} id @param {LeaveReason} reason */
   #gone(id, reason) {
-    if (this.#others.delete(id) && this.#welcomed) this.#handlers.event({ type: 'left', participant: id, reason });
+    if (this.#others.delete(id) && this.#welcomed) this.#tell({ type: 'left', participant: id, reason });
   }
 
   /** @param {Presence} presence @returns {Participant} */
