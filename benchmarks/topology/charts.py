@@ -66,7 +66,7 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
         ),
         Chart("server-out", "What the server sends", "Mb/s", _lines("server_out_bps", 1e-6)),
         Chart("cpu", "CPU of the whole room", "cores", _cpu),
-        Chart("latency", "From camera to screen, without decoding", "ms", _latency),
+        Chart("latency", "From camera to screen, without decoding: median, 95 %, 99 %", "ms", _latency),
     ]
     if any(run.clients == "chromium" for run in runs):
         found = [chart for chart in found if chart.name != "latency"]

@@ -78,7 +78,7 @@ def _subtitle(runs: Sequence[Run]) -> str:
     encoding = " Every client encodes for each of its connections." if first.encode else ""
     return (
         f"{counts} participants, real {clients}; everybody sends one camera stream, b = {b:.2f} Mb/s on the wire, "
-        f"and watches all others; {first.seconds:g} s each.{limit}{encoding}"
+        f"and watches all others; {first.seconds:.3g} s each.{limit}{encoding}"
     )
 
 
