@@ -36,6 +36,8 @@ class TabsLink {
   #others = new Map();
   /** Publication ids by key. @type {Map<string, string>} */
   #ids = new Map();
+  /** Signals of those who call while we still listen. @type {{type: 'signal', from: string, data: any}[]} */
+  #early = [];
   #stopBeats = () => {};
 
   /** @param {LinkHandlers} handlers */
@@ -82,7 +84,10 @@ class TabsLink {
     const others = [...this.#others.values()].map(({ presence }) => presence);
     const later = others.filter((one) => !this.#isEarlier(one));
     // Who came after us is told of once whoever asked has taken the welcome in.
-    setTimeout(() => later.forEach((one) => this.#joined(one)), 0);
+    setTimeout(() => {
+      later.forEach((one) => this.#joined(one));
+      for (const signal of this.#early.splice(0)) this.#handlers.event(signal);
+    }, 0);
     return {
       type: 'welcome',
       ...{ participant: this.#own.id, session: '', room, topology: 'mesh', path: 'mesh', role: 'member' },
@@ -117,7 +122,10 @@ class TabsLink {
     if (message.type === 'presence') this.#present(message);
     else if (message.type === 'gone') this.#gone(message.id, 'left');
     else if (message.type === 'signal' && message.to === own.id && this.#others.has(message.from)) {
-      this.#handlers.event({ type: 'signal', from: message.from, data: message.data });
+      /** @type {{type: 'signal', from: string, data: any}} */
+      const signal = { type: 'signal', from: message.from, data: message.data };
+      if (this.#welcomed && this.#early.length === 0) this.#handlers.event(signal);
+      else this.#early.push(signal);
     }
   }
 
