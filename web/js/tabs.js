@@ -36,8 +36,6 @@ class TabsLink {
   #others = new Map();
   /** Publication ids by key. @type {Map<string, string>} */
   #ids = new Map();
-  /** Signals of those who call while we still listen. @type {{type: 'signal', from: string, data: any}[]} */
-  #early = [];
   #stopBeats = () => {};
 
   /** @param {LinkHandlers} handlers */
@@ -84,10 +82,7 @@ class TabsLink {
     const others = [...this.#others.values()].map(({ presence }) => presence);
     const later = others.filter((one) => !this.#isEarlier(one));
     // Who came after us is told of once whoever asked has taken the welcome in.
-    setTimeout(() => {
-      later.forEach((one) => this.#joined(one));
-      for (const signal of this.#early.splice(0)) this.#handlers.event(signal);
-    }, 0);
+    setTimeout(() => later.forEach((one) => this.#joined(one)), 0);
     return {
       type: 'welcome',
       ...{ participant: this.#own.id, session: '', room, topology: 'mesh', path: 'mesh', role: 'member' },
@@ -122,10 +117,7 @@ class TabsLink {
     if (message.type === 'presence') this.#present(message);
     else if (message.type === 'gone') this.#gone(message.id, 'left');
     else if (message.type === 'signal' && message.to === own.id && this.#others.has(message.from)) {
-      /** @type {{type: 'signal', from: string, data: any}} */
-      const signal = { type: 'signal', from: message.from, data: message.data };
-      if (this.#welcomed && this.#early.length === 0) this.#handlers.event(signal);
-      else this.#early.push(signal);
+      this.#handlers.event({ type: 'signal', from: message.from, data: message.data });
     }
   }
 
