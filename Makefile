@@ -7,14 +7,15 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-
 STAMP  := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
-.PHONY: help run test check format bench clean browsers
+.PHONY: help run test check format bench bench-forwarding clean browsers
 
 help:
 	@echo "make run     install into $(VENV) and start the daemon; open the URL it prints"
 	@echo "make test    install what tests need (Chromium too, where apt-get is allowed) and run them all"
 	@echo "make check   format, lint, types, house rules"
 	@echo "make format  rewrite the sources in the house format"
-	@echo "make bench   CPU per forwarded packet, short form"
+	@echo "make bench   the same room as mesh, SFU, with MediaRelay and as relay tree: table, charts, report.html"
+	@echo "make bench-forwarding   CPU per forwarded packet, short form"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +50,9 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.topology --quick $(ARGS)
+
+bench-forwarding: $(STAMP)
 	$(BIN)/python -m benchmarks.forwarding --quick $(ARGS)
 
 clean:

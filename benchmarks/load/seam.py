@@ -83,6 +83,11 @@ class Dtls:
         protected: bytes = self._transport._tx_srtp.protect(packet)
         return protected
 
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Encrypt one compound RTCP packet."""
+        protected: bytes = self._transport._tx_srtp.protect_rtcp(packet)
+        return protected
+
     def unprotect(self, packet: bytes) -> bytes:
         """Decrypt one RTP packet from the peer. Raises SrtpError."""
         clear: bytes = self._transport._rx_srtp.unprotect(packet)

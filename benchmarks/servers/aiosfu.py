@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,10 @@ LOGS = Path(__file__).parent.parent / "out"
 
 @dataclass(slots=True)
 class Signaling:
-    """One client's WebSocket: requests with answers; what the server says unasked is ignored."""
+    """One client's WebSocket: requests with answers; what the server says unasked goes to `unasked`, if that is set."""
 
     socket: aiohttp.ClientWebSocketResponse
+    unasked: Callable[[dict[str, Any]], None] | None = None
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _reader: asyncio.Task[None] | None = None
@@ -62,6 +63,8 @@ class Signaling:
             message = json.loads(frame.data)
             if (answer := self._waiting.pop(message.get("re"), None)) and not answer.done():
                 answer.set_result(message)
+            elif self.unasked is not None:
+                self.unasked(message)
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(ServerError("the server closed the WebSocket"))

@@ -21,6 +21,7 @@ ACKNOWLEDGE_BYTES = 64 * 1024
 STALL_SECONDS = 4.0
 """After so long without a byte the rest is pulled again: the connection may have been replaced by another."""
 STALLS = 5
+RETRY_SECONDS = 0.3
 MAX_KNOWN = 1000
 """Offers remembered; the oldest are forgotten."""
 
@@ -158,9 +159,14 @@ class Downloads:
             self._post(download, Pulled(file=chunk.file, to=sender, received=download.received))
 
     def refused(self, error: FileError) -> None:
-        """The server did not pass on a pull: the sender is gone, or too many files are being received."""
+        """The server did not pass on a pull."""
         download = self._running.get((error.to or "", error.file or ""))
-        if download is not None:
+        if download is None:
+            return
+        if error.code == "unknown-participant":
+            # It has no channel there yet, while the room moves. If it is gone, `left` says so.
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._retry, download)
+        else:
             download.end(ClientError(error.code, error.message))
 
     def moved(self) -> None:
@@ -176,6 +182,10 @@ class Downloads:
     def close(self) -> None:
         for download in self._running.values():
             download.end(ClientError("closed", "The room is closed."))
+
+    def _retry(self, download: _Download) -> None:
+        if not download.result.done():
+            self._pull(download)
 
     def _pull(self, download: _Download) -> None:
         offer = download.offer

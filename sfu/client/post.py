@@ -16,7 +16,7 @@ from sfu.client.errors import ClientError
 from sfu.client.events import ChatMessage, Event, FileDelivered, Refused
 from sfu.client.model import Roster
 from sfu.client.uploads import Uploads
-from signaling.chat import ChatError, ChatIn, ChatOut
+from signaling.chat import MAX_TEXT_CHARS, ChatError, ChatIn, ChatOut
 from signaling.files import (
     BadFileMessage,
     Cancel,
@@ -120,3 +120,15 @@ class RoomPost:
             logger.info("x left undone: %s", error)
         elif error is not None:
             logger.error("x something went wrong behind the room", exc_info=error)
+
+
+def chat_message(text: str, to: str | None) -> str:
+    """Write a chat message; raises ClientError if the text is not allowed."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise ClientError("too-large", f"A chat message has at most {MAX_TEXT_CHARS} characters.")
+    try:
+        message = msgspec.convert({"type": "chat", "text": text, "to": to}, ChatIn)
+    except msgspec.ValidationError:
+        why = "A chat text has a visible character, and no control characters."
+        raise ClientError("bad-message", why) from None
+    return msgspec.json.encode(message).decode()

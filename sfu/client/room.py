@@ -19,7 +19,7 @@ from sfu.client.link import can_encode
 from sfu.client.local import Feed, LocalPublication
 from sfu.client.model import Participant, Publication, Roster
 from sfu.client.pipe import Pipe
-from sfu.client.post import RoomPost
+from sfu.client.post import RoomPost, chat_message
 from sfu.client.session import Session
 from sfu.client.statistics import RoomStats
 from sfu.client.uploads import SharedFile
@@ -196,14 +196,7 @@ class Room:
     async def send(self, text: str, to: str | None = None) -> None:
         """Write to everybody, or to one participant (`to` is an id)."""
         self._check(to)
-        if len(text) > chat.MAX_TEXT_CHARS:
-            raise ClientError("too-large", f"A chat message has at most {chat.MAX_TEXT_CHARS} characters.")
-        try:
-            message = msgspec.convert({"type": "chat", "text": text, "to": to}, chat.ChatIn)
-        except msgspec.ValidationError:
-            why = "A chat text has a visible character, and no control characters."
-            raise ClientError("bad-message", why) from None
-        await self._deliver(chat.LABEL, msgspec.json.encode(message).decode(), to)
+        await self._deliver(chat.LABEL, chat_message(text, to), to)
 
     async def send_file(
         self, source: Path | bytes, *, name: str | None = None, mime: str | None = None, to: str | None = None

@@ -114,6 +114,30 @@ async def test_what_was_lost_on_the_way_is_pulled_again(pair: Pair, monkeypatch:
     assert [m.received for m in pair.to_ada.sent if isinstance(m, Pull)] == [0, 9 * 16_384]
 
 
+async def test_a_sender_without_a_channel_yet_is_asked_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.client.downloads.RETRY_SECONDS", 0.01)
+    hear, refusals = pair.to_ada.deliver, 2
+
+    def moving(message: Any) -> None:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            pair.downloads.refused(FileError("unknown-participant", ".", message.file, "p_ada"))
+        else:
+            hear(message)
+
+    pair.to_ada.deliver = moving
+    _, offer = await pair.offer(b"content")
+    assert await pair.downloads.receive(offer, None, None) == b"content"
+    pair.to_ada.deliver = lambda message: pair.downloads.refused(
+        FileError("too-many-requests", ".", message.file, "p_ada")
+    )
+    with pytest.raises(ClientError, match="too-many-requests"):
+        await pair.downloads.receive(offer, None, None)
+
+
 async def test_nobody_sends(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfu.client.downloads.STALL_SECONDS", 0.01)
     pair.to_ada.deliver = None

@@ -88,7 +88,8 @@ async def test_there_and_back_without_a_gap(url: str) -> None:
             await watch.stop()
             assert watch.backwards == 0
         assert {publication.id for publication in bob.publications} == {one.id for one in publications}
-        assert max(watch.longest for watch in watches) < 0.7, [watch.longest for watch in watches]
+        # Frames come every 50 and 20 ms; the rest is for a machine that does other things too.
+        assert max(watch.longest for watch in watches) < 1.0, [watch.longest for watch in watches]
 
 
 async def test_a_file_goes_on_when_the_room_moves(url: str) -> None:

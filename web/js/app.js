@@ -4,7 +4,7 @@
 import { byId } from './dom.js';
 import { Files } from './files.js';
 import { LocalMedia } from './local.js';
-import { drawEnd } from './notices.js';
+import { drawEnd, toast } from './notices.js';
 import { showPrejoin } from './prejoin.js';
 import { RoomView } from './room.js';
 import { Session } from './session.js';
@@ -52,9 +52,9 @@ function readLink() {
 /** @param {string} room @param {Topology} topology @returns {string} the address to give to others */
 function linkTo(room, topology) {
   if (topology === 'broadcast') return `${location.origin}/b/${encodeURIComponent(room)}`;
-  const page = BETWEEN_TABS ? location.pathname : '/';
-  const wish = BETWEEN_TABS || topology === 'sfu' ? '' : `&topology=${topology}`;
-  return `${location.origin}${page}?room=${encodeURIComponent(room)}${wish}`;
+  if (BETWEEN_TABS) return `${location.origin}${location.pathname}?room=${encodeURIComponent(room)}`;
+  const wish = topology === 'sfu' ? '' : `?topology=${topology}`;
+  return `${location.origin}/r/${encodeURIComponent(room)}${wish}`;
 }
 
 /** @param {import('./session.js').SessionState | 'prejoin'} state */
@@ -71,10 +71,15 @@ function enter(local, { room, name, topology, role }) {
   const openLink = (handlers) => (BETWEEN_TABS ? openTabs(handlers) : openWebSocket(signalingUrl(), handlers));
   const session = new Session({ room, name, local, topology, role, openLink });
   const files = new Files(session);
-  const view = new RoomView(session, local, files, link);
+  const onlyHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  const view = new RoomView(session, local, files, link, BETWEEN_TABS ? 'browser' : onlyHere ? 'machine' : 'network');
   session.on('state', (state) => {
     showState(state);
     if (state === 'left' || session.role === 'viewer') local.close();
+    if (state === 'joined' && session.role === 'viewer' && role !== 'viewer') {
+      role = 'viewer'; // said once
+      toast('This is a broadcast: you watch and listen.');
+    }
     drawEnd(session, () => (state === 'left' ? location.reload() : session.retry()));
   });
   expose(session, local, view, files);

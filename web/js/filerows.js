@@ -48,7 +48,7 @@ export class FileRows {
       const { offer } = download;
       const name = this.#nameOf(offer.from);
       this.#add(download, offer.name, offer.size, offer.to ? `${name}, to you alone` : name, false);
-      if (byId('panel-chat', HTMLElement).hidden) toast(`${name} shares ${offer.name}`);
+      if (byId('panel-chat', HTMLElement).hidden) toast(`${name} shares ${offer.name}${offer.to ? ' with you alone' : ''}`, 'chat');
     });
     files.on('change', () => this.#draw());
     files.on('refused', toast);
@@ -121,9 +121,9 @@ export class FileRows {
     if (sending.length > 0) row.progress.value = least;
     const percent = (/** @type {number} */ received) => `${Math.floor((100 * received) / Math.max(1, share.file.size))} %`;
     const words = sending.map(([id, { received }]) => `${this.#nameOf(id)}: ${percent(received)}`);
-    if (sent > 0) words.push(`received by ${sent}`);
+    if (sent > 0) words.push(`downloaded by ${sent}`);
     if (share.ended) words.push('taken back');
-    else if (words.length === 0) words.push('offered; nobody has taken it yet');
+    else if (words.length === 0) words.push('offered; nobody has downloaded it yet');
     row.status.textContent = words.join(' · ');
     row.element.dataset.state = share.ended ? 'ended' : sending.length > 0 ? 'sending' : sent > 0 ? 'sent' : 'offered';
     act(row, share.ended ? [] : [{ id: 'file-cancel', label: 'Take back', act: () => this.#files.end(share) }]);
@@ -140,7 +140,7 @@ function drawDownload(download, row) {
     offered: '',
     receiving: `${amount(received)} of ${amount(offer.size)}`,
     done: 'Complete, and the same as what was sent (SHA-256).',
-    damaged: 'It did not arrive as it was sent. Please take it again.',
+    damaged: 'It did not arrive as it was sent. Please download it again.',
     cancelled: 'You stopped it.',
     gone: 'No longer offered.',
   }[state];
@@ -153,7 +153,7 @@ function drawDownload(download, row) {
   }
   if (state === 'receiving') act(row, [{ id: 'file-cancel', label: 'Cancel', act: () => download.cancel() }]);
   else if (state === 'gone') act(row, []);
-  else act(row, [{ id: 'file-receive', label: state === 'offered' ? 'Receive' : 'Receive again', act: () => download.pull() }]);
+  else act(row, [{ id: 'file-receive', label: state === 'offered' ? 'Download' : 'Download again', act: () => download.pull() }]);
 }
 
 /** @param {Row} row @param {{id: string, label: string, act: () => void}[]} wanted */

@@ -94,7 +94,9 @@ function nodeOf({ id, name, own, server }, { x, y }) {
   const words = own ? 'You' : name.length > 14 ? `${name.slice(0, 13)}…` : name;
   group.append(shape, element('text', { y: 5, 'text-anchor': 'middle', class: 'node-initials' }, label));
   const below = y > -RADIUS.y / 4;
-  if (!server) group.append(element('text', { y: below ? NODE + 16 : -NODE - 8, 'text-anchor': 'middle', class: 'node-name' }, words));
+  const half = words.length * 4 + 4; // what it is wide, about: kept inside the picture
+  const shift = Math.max(half, Math.min(WIDTH - half, x)) - x;
+  if (!server) group.append(element('text', { x: shift, y: below ? NODE + 16 : -NODE - 8, 'text-anchor': 'middle', class: 'node-name' }, words));
   return group;
 }
 

@@ -8,13 +8,18 @@ import { byId, make } from './dom.js';
 const TOAST_MS = 4000;
 const TOASTS_MAX = 3;
 
-/** @param {string} text */
-export function toast(text) {
+/** @param {string} text @param {string} [about]  for dropToasts */
+export function toast(text, about = '') {
   const toasts = byId('toasts', HTMLElement);
-  const element = make('p', { class: 'toast' }, text);
+  const element = make('p', { class: 'toast', 'data-about': about }, text);
   toasts.append(element);
   while (toasts.childElementCount > TOASTS_MAX) toasts.firstElementChild?.remove();
   setTimeout(() => element.remove(), TOAST_MS);
+}
+
+/** What is seen elsewhere by now. @param {string} about */
+export function dropToasts(about) {
+  for (const element of document.querySelectorAll(`.toast[data-about="${about}"]`)) element.remove();
 }
 
 /**
@@ -57,7 +62,7 @@ export function drawEnd(session, again) {
     ? 'Your camera and microphone are off.'
     : `${session.reason} ${session.refused ? '' : advice}`;
   const button = byId('again', HTMLButtonElement);
-  button.textContent = left ? 'Come back in' : 'Try again';
+  button.textContent = left ? 'Rejoin' : 'Try again';
   button.onclick = again;
   if (was) button.focus();
 }

@@ -37,7 +37,7 @@ export function showPrejoin({ room, name, local, topology, role, betweenTabs, jo
   roomInput.value = room || suggestRoom();
   nameInput.value = name || recall('name');
   topologySelect.value = topology;
-  byId('room-field', HTMLElement).hidden = room !== '';
+  byId('room-field', HTMLElement).hidden = room !== '' && roomInput.checkValidity(); // the browser says what is wrong with it
   byId('topology-field', HTMLElement).hidden = room !== '' || betweenTabs;
   byId('other-pages', HTMLElement).hidden = room !== '' || betweenTabs;
   const draw = () => {
@@ -53,7 +53,10 @@ export function showPrejoin({ room, name, local, topology, role, betweenTabs, jo
   byId('suggest', HTMLButtonElement).onclick = () => (roomInput.value = suggestRoom());
   const watches = room !== '' && role === 'viewer';
   section.classList.toggle('watches', watches);
-  if (watches) nameInput.required = false;
+  if (watches) {
+    nameInput.required = false;
+    nameInput.placeholder = 'Viewer';
+  }
   bindPickers(local, {
     camera: byId('pre-camera-select', HTMLSelectElement),
     microphone: byId('pre-mic-select', HTMLSelectElement),

@@ -8,7 +8,7 @@ import { FileRows } from './filerows.js';
 import { drawFigures, tileLine } from './figures.js';
 import { Grid } from './grid.js';
 import { animateMeter, LevelMeter } from './level.js';
-import { drawBanner, toast } from './notices.js';
+import { drawBanner, dropToasts, toast } from './notices.js';
 import { Panels } from './panels.js';
 import { drawPeople } from './people.js';
 import { bindPickers, bindSpeaker } from './picker.js';
@@ -19,6 +19,7 @@ import { TopologyView } from './topology.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./local.js').LocalMedia} LocalMedia */
+/** Where a link can be opened: everywhere on the network, on this machine, in this browser. @typedef {'network' | 'machine' | 'browser'} Reach */
 
 const SPEAKING = 0.02; // of full scale, as the RTP audio-level extension tells it
 const OWN_SPEAKING = 0.45; // of the ear's scale of LevelMeter
@@ -34,6 +35,7 @@ export class RoomView {
   #grid;
   #topology;
   #link;
+  #reach;
   #meter = new LevelMeter();
   #stats = new StatsReader();
   #drawing = false;
@@ -44,11 +46,13 @@ export class RoomView {
    * @param {LocalMedia} local
    * @param {import('./files.js').Files} files
    * @param {string} link  to give to others
+   * @param {Reach} reach  where it can be opened
    */
-  constructor(session, local, files, link) {
+  constructor(session, local, files, link, reach) {
     this.#session = session;
     this.#local = local;
     this.#link = link;
+    this.#reach = reach;
     byId('room', HTMLElement).hidden = false;
     byId('room-name', HTMLElement).textContent = session.room;
     this.#panels = new Panels((open) => this.#panelChanged(open));
@@ -122,8 +126,9 @@ export class RoomView {
     session.on('trouble', toast);
     session.on('chat', ({ from, text, at, to }) => {
       const name = session.roster.participants.get(from)?.name ?? 'Somebody';
-      this.#chat.add({ author: to ? `${name}, to you alone` : name, text, at, own: false });
-      if (this.#panels.open !== 'chat') toast(`${name}: ${text.length > 80 ? `${text.slice(0, 79)}…` : text}`);
+      const author = to ? `${name}, to you alone` : name;
+      this.#chat.add({ author, text, at, own: false });
+      if (this.#panels.open !== 'chat') toast(`${author}: ${text.length > 80 ? `${text.slice(0, 79)}…` : text}`, 'chat');
     });
     for (const name of ['online', 'offline']) window.addEventListener(name, () => drawBanner(session));
     this.#local.on('change', () => this.draw());
@@ -139,7 +144,8 @@ export class RoomView {
     if (session.state === 'left') return;
     const others = this.#tileModels().map((model) => entryOf(session, model));
     const watched = session.role === 'publisher' && session.roster.participants.size > 0;
-    this.#grid.update([...ownEntries(session, this.#local), ...others], others.length === 0 && !watched);
+    const alone = others.length === 0 && !watched && session.me !== ''; // before the welcome nobody knows
+    this.#grid.update([...ownEntries(session, this.#local), ...others], alone);
     this.#applySpeaker();
     this.#chat.people(session.roster.participants);
     drawPeople(session, this.#local);
@@ -193,6 +199,7 @@ export class RoomView {
   /** @param {string} open */
   #panelChanged(open) {
     this.#chat.shown(open === 'chat');
+    if (open === 'chat') dropToasts('chat');
     if (open === 'stats' || open === 'topology') void this.figures();
     if (open !== 'stats') for (const tile of this.#grid.tiles.values()) tile.figures('');
   }
@@ -228,7 +235,14 @@ export class RoomView {
   }
 
   async #copyLink() {
-    toast((await copy(this.#link)) ? 'Link copied. Send it to whom you want to meet.' : `The link: ${this.#link}`);
+    const next = { network: 'Send it to whom you want to meet.', machine: 'It works on this computer only.', browser: 'Open it in another tab.' };
+    toast((await copy(this.#link)) ? `Link copied. ${next[this.#reach]}` : `The link: ${this.#link}`);
+  }
+
+  /** @param {boolean} publisher */
+  #inviteWords(publisher) {
+    if (this.#reach === 'browser') return 'Open this link in another tab of this browser:';
+    return publisher ? 'Whoever opens this link sees and hears you:' : 'Whoever opens this link is in the room with you:';
   }
 
   #inviteCard() {
@@ -247,9 +261,16 @@ export class RoomView {
       'div',
       { class: 'invite', 'data-testid': 'invite' },
       make('h2', {}, publisher ? 'Nobody watches yet' : 'Nobody else is here yet'),
-      make('p', {}, publisher ? 'Whoever opens this link sees and hears you:' : 'Whoever opens this link is in the room with you:'),
+      make('p', {}, this.#inviteWords(publisher)),
       make('code', {}, this.#link),
       button,
+      ...(this.#reach === 'machine' ? [onlyHere()] : []),
     );
   }
+}
+
+/** Why nobody else can follow the link, and what to do about it. */
+function onlyHere() {
+  const options = ['--host 0.0.0.0', '--tls self-signed'].flatMap((option) => [' ', make('span', { class: 'nowrap' }, option)]);
+  return make('p', { class: 'help' }, 'Only this computer can open it. For others, start the server with', ...options);
 }

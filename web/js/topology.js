@@ -21,7 +21,7 @@ const ROWS = /** @type {[CostRow, string][]} */ ([
   ['serverIn', 'Server receives'],
   ['serverOut', 'Server sends'],
 ]);
-const NAMES = { sfu: 'through the server', mesh: 'directly', auto: 'automatic', broadcast: 'broadcast' };
+const NAMES = { sfu: 'through the server', mesh: 'directly between the participants', auto: 'automatic', broadcast: 'broadcast' };
 
 export class TopologyView {
   #session;
