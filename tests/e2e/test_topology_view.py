@@ -69,7 +69,7 @@ def _assert_formulas(costs: dict[str, dict[str, int]], n: int, tracks: int) -> N
 async def _screenshot(viewer: Person, name: str) -> None:
     assert isinstance(viewer.page, Tab)
     OUT.mkdir(exist_ok=True)
-    await viewer.page.page.screenshot(path=OUT / name)
+    await viewer.page.page.screenshot(path=OUT / name, animations="disabled")
 
 
 async def test_a_mesh_is_drawn_with_a_line_for_each_pair() -> None:
