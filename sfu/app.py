@@ -115,9 +115,8 @@ def create_app(
     links = tree(lobby) if tree is not None else None
 
     async def say_bye(app: web.Application) -> None:
-        if links is not None:
-            await links.close()
-        await sockets.close()
+        # At the same time: a node that does not answer must not cost the clients their bye.
+        await asyncio.gather(sockets.close(), *([links.close()] if links is not None else []))
         await lobby.close()
 
     app = web.Application(middlewares=[_short_errors])

@@ -10,7 +10,7 @@ import difflib
 import ipaddress
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
@@ -32,6 +32,7 @@ class Option:
     metavar: str
     read: Callable[[str], Any]
     many: bool = False
+    secret: bool = False
 
 
 def _text(text: str) -> str:
@@ -158,8 +159,14 @@ class Config:
         Option("URL of another node whose rooms this one carries too: a relay tree", "URL", _node_url),
     ] = ""
     node_secret: Annotated[
-        str, Option("word that nodes of one tree share; without it none may link to this one", "WORD", _text)
-    ] = ""
+        str,
+        Option(
+            "word that nodes of one tree share; without it none may link to this one",
+            "WORD",
+            _text,
+            secret=True,
+        ),
+    ] = field(default="", repr=False)
     allow_origin: Annotated[
         tuple[str, ...],
         Option(
@@ -207,8 +214,10 @@ def _read(given: Given, where: Callable[[str], str]) -> dict[str, Any]:
             else:
                 raise ValueError("it takes one value, not a list")
         except ValueError as error:
-            shown = texts if isinstance(texts, str) else ", ".join(texts)
-            raise ConfigError(f"{where(name)} can't be {shown!r}: {error}.") from None
+            shown = repr(texts if isinstance(texts, str) else ", ".join(texts))
+            raise ConfigError(
+                f"{where(name)} can't be {'used' if option.secret else shown}: {error}."
+            ) from None
     return values
 
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -32,6 +32,7 @@ from signaling.messages import (
     Point,
     ServerMessage,
     Signal,
+    Topology,
     Welcome,
     encode,
 )
@@ -209,25 +210,33 @@ class Lobby:
 
     # -- other nodes -----------------------------------------------------------------------------------------
 
-    def attach(self, room_name: str, changed: Callable[[], None]) -> RemoteSide:
+    def attach(self, room_name: str, topology: Topology, changed: Callable[[], None]) -> RemoteSide:
         """Let a neighbour's members into a room, which is made if there is none; it stays while they do.
 
+        `topology` is for a room that is made; `changed` is called after anything in the room has changed.
         Raises SignalingError if the room's members speak directly, which they can't over two nodes.
         """
-        room = self._rooms.get(room_name) or Room(room_name, "sfu", self._auto)
+        room = self._rooms.get(room_name) or Room(room_name, topology, self._auto)
         if room.speaks_directly:
             raise SignalingError("not-allowed", "In this room media goes directly to the others.")
         self._rooms[room.name] = room
         return RemoteSide(room, changed, self._note_first, self._detached)
 
     def _note_first(self, room: Room) -> None:
-        if len(room.members) == 1 and room.uses_backend and not room.speaks_directly:
+        if len(room.members) == 1 and self.linkable(room.name) is not None:
             self.on_room(room.name)
 
-    def is_open(self, room_name: str) -> bool:
-        """Whether anybody is in the room, of this node or another."""
+    def linkable(self, room_name: str) -> Literal["sfu", "broadcast"] | None:
+        """The topology of a room that somebody is in, of this node or another, and whose members may be on several.
+
+        None: there is no such room.
+        """
         room = self._rooms.get(room_name)
-        return room is not None and bool(room.members)
+        match room.topology if room is not None and room.members else None:
+            case "sfu" | "broadcast" as topology:
+                return topology
+            case _:
+                return None
 
     def _detached(self, side: RemoteSide) -> None:
         self._close_if_empty(side.room)

@@ -36,30 +36,33 @@ class RemoteSide:
         """Everybody in the room who did not come from this neighbour."""
         return [member for member in self.room.members.values() if member.id not in self._members]
 
-    def replace(self, participants: Iterable[Participant]) -> None:
-        """The neighbour has exactly these members; tells everybody else what is new, and what is no more.
+    def replace(self, participants: Iterable[tuple[Participant, tuple[str, ...]]]) -> None:
+        """The neighbour has exactly these members, each with the ids of the nodes it has passed.
 
-        An id that is in the room by another way stays as it is there.
+        Tells everybody else what is new, and what is no more. An id that is in the room by another way stays as it is
+        there.
         """
-        wanted = {participant.id: participant for participant in participants}
+        wanted = {participant.id: (participant, nodes) for participant, nodes in participants}
         for id in [id for id in self._members if id not in wanted]:
             self._remove(id)
-        for id, participant in wanted.items():
+        for id, (participant, nodes) in wanted.items():
             if id in self._members:
-                self._update(self._members[id], participant)
+                self._update(self._members[id], participant, nodes)
             elif id not in self.room.members:
-                self._add(participant)
+                self._add(participant, nodes)
 
-    def _add(self, participant: Participant) -> None:
+    def _add(self, participant: Participant, nodes: tuple[str, ...]) -> None:
         outbox = Outbox()
         outbox.end(DISCONNECTED)  # nothing is queued for somebody who reads elsewhere
         member = Member(self.room, participant.id, "", participant.name, participant.role, outbox, _no_id)
+        member.nodes = nodes
         self._members[member.id] = self.room.members[member.id] = member
         self.room.tell_others(member, Joined(participant=member.describe()))
         self._entered(self.room)
-        self._update(member, participant)
+        self._update(member, participant, nodes)
 
-    def _update(self, member: Member, participant: Participant) -> None:
+    def _update(self, member: Member, participant: Participant, nodes: tuple[str, ...]) -> None:
+        member.nodes = nodes
         wanted = {publication.id: publication for publication in participant.publications}
         for id in [id for id in member.publications if id not in wanted]:
             member.unpublished(id)

@@ -35,7 +35,7 @@ MAX_SILENCE = 2.5
 class Member:
     """One participant of one room."""
 
-    __slots__ = ("direct", "id", "name", "outbox", "publications", "role", "room", "secret")
+    __slots__ = ("direct", "id", "name", "nodes", "outbox", "publications", "role", "room", "secret")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Member:
         self.outbox = outbox
         self.publications: dict[str, Publication] = {}
         self.direct = DirectTracks(self, new_publication_id)
+        # The nodes it came over, its own first; none: it is a client of this one.
+        self.nodes: tuple[str, ...] = ()
 
     def describe(self) -> Participant:
         """Return what the others may know of this member."""

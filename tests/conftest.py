@@ -1,8 +1,13 @@
 """What all tests share: without a browser or namespaces, their tests are skipped with the reason."""
 
 import pytest
+from hypothesis import settings
 
 from tests.e2e import chromium, netns
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -124,3 +124,11 @@ def test_any_text_in_the_environment(name: str, text: str) -> None:
         load({}, {f"SFU_{name.upper()}": text})
     except ConfigError as error:
         assert str(error).endswith(".")  # noqa: PT017
+
+
+def test_the_node_secret_is_shown_nowhere() -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load({"node_secret": "between\nus"}, {})
+    assert "between" not in str(wrong.value)
+    assert "--node-secret" in str(wrong.value)
+    assert "between us" not in repr(load({"node_secret": "between us"}, {}))

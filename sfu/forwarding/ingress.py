@@ -23,8 +23,10 @@ FEEDBACK_INTERVAL = 0.1
 REPORT_INTERVAL = 1.0
 # RFC 3550 6.4.2: the report count has five bits.
 MAX_REPORTS = 31
-# SSRCs learned per connection: three encodings with RTX for each of 16 publications, and room for restarts.
+# SSRCs learned from packets, per connection: what is not announced, and room for restarts.
 MAX_SSRCS = 256
+# Announced SSRC groups that count, per publication: an encoding of each simulcast layer, and a few to spare.
+MAX_GROUPS = 8
 
 
 class Ingress:
@@ -35,6 +37,7 @@ class Ingress:
         self._ssrc = random_ssrc()
         self._publications: dict[str, Publication] = {}
         self._by_ssrc: dict[int, tuple[Publication, bool]] = {}
+        self._announced: set[int] = set()
         self._original_types: dict[int, int] = {}
         self._head = b""
         self._transport_wide_id = 0
@@ -77,11 +80,12 @@ class Ingress:
         elif self._estimate is None:
             self._estimate = ReceiverEstimate()
         self._forget_ended()
+        self._announced = set()
         for publication, accepted in published:
-            for group in accepted.section.ssrcs:
-                self._learn(group.ssrc, publication, is_rtx=False)
+            for group in accepted.section.ssrcs[:MAX_GROUPS]:
+                self._announce(group.ssrc, publication, is_rtx=False)
                 if group.rtx_ssrc is not None:
-                    self._learn(group.rtx_ssrc, publication, is_rtx=True)
+                    self._announce(group.rtx_ssrc, publication, is_rtx=True)
 
     def _forget_ended(self) -> None:
         alive = set(self._publications.values())
@@ -89,9 +93,16 @@ class Ingress:
         encodings = {publication.encoding for publication in alive}
         self._touched &= encodings
 
+    def _announce(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
+        self._announced.add(ssrc)
+        self._note(ssrc, publication, is_rtx=is_rtx)
+
     def _learn(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
-        if len(self._by_ssrc) >= MAX_SSRCS:
-            del self._by_ssrc[next(iter(self._by_ssrc))]
+        if len(self._by_ssrc) >= len(self._announced) + MAX_SSRCS:
+            del self._by_ssrc[next(known for known in self._by_ssrc if known not in self._announced)]
+        self._note(ssrc, publication, is_rtx=is_rtx)
+
+    def _note(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
         self._by_ssrc[ssrc] = (publication, is_rtx)
         if is_rtx:
             publication.encoding.rtx_ssrc = ssrc

@@ -6,11 +6,11 @@ pipe. Knows both directions of one room over one connection; knows no socket and
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sfu.forwarding.link import MediaLink
 from sfu.forwarding.outlet import Outlet
-from sfu.forwarding.profile import COPIED, SendProfile, codec_key
+from sfu.forwarding.profile import COPIED, CodecKey, SendProfile, codec_key
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import Slot
 from sfu.rooms.room import Room
@@ -23,7 +23,10 @@ EXTENSION_IDS: Mapping[str, int] = {uri: id for id, uri in enumerate((extensions
 # Dynamic payload types (RFC 3551 6), two for each codec variant: itself and its retransmission.
 FIRST_PAYLOAD_TYPE = 96
 MAX_VARIANTS = 16
-FEEDBACK = ("nack", "nack pli")
+# Characters of a codec's a=fmtp; who publishes more than browsers' 100 is told of without them.
+MAX_PARAMETERS = 1000
+# What nodes understand, whatever the publisher does: a PLI becomes what that one knows, a NACK is served from history.
+VIDEO_FEEDBACK = ("nack", "nack pli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class PipeStream:
     rtx_ssrc: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """One of ours: its slot towards the neighbour, and the payload types it was told."""
+
+    slot: Slot
+    payload_types: dict[CodecKey, int]
+
+
 class Pipe:
     """One room's media between this node and a neighbour; a `Sink` of its connection.
 
@@ -51,53 +62,64 @@ class Pipe:
         self._room = room
         self._on_demand = on_demand
         self._link = MediaLink(outlet)
-        self._out: dict[str, Slot] = {}
+        self._out: dict[str, _Offered] = {}
+        self._asked: set[str] = set()
         self._in: dict[str, tuple[Publication, PipeStream]] = {}
 
     # -- ours, going out -------------------------------------------------------------------------------------
 
-    def streams(self, publications: Iterable[Publication]) -> list[PipeStream]:
+    def streams(self, publications: Iterable[Publication], now: float) -> list[PipeStream]:
         """What this node offers: exactly `publications`. Slots of others are closed, new ones wait for demand."""
         offered = {publication.id: publication for publication in publications}
         for id in [id for id in self._out if id not in offered]:
-            self._link.remove(self._out.pop(id))
-        return [self._stream(publication) for publication in offered.values()]
+            self._link.remove(self._out.pop(id).slot)
+        return [self._stream(publication, now) for publication in offered.values()]
 
-    def _stream(self, publication: Publication) -> PipeStream:
-        codecs = _pipe_codecs(publication)
+    def _stream(self, publication: Publication, now: float) -> PipeStream:
+        known = self._out.get(publication.id)
+        # A codec keeps its payload type, as packets and what is said of them travel on different ways.
+        payload_types = dict(known.payload_types) if known is not None else {}
+        codecs = _pipe_codecs(publication, payload_types)
         profile = SendProfile.of(_accepted(publication.kind, codecs, ()))
-        slot = self._out.get(publication.id)
-        if slot is None:
+        if known is None:
             slot = Slot(
                 publication.id, publication.kind, profile, self._link.outlet, publication.participant, _ignore
             )
-            self._out[publication.id] = slot
             self._link.add(slot)
+            if publication.id in self._asked:
+                slot.point(publication, now)
+        else:
+            slot = known.slot
+            slot.renegotiated(profile, now)
+        self._out[publication.id] = _Offered(slot, payload_types)
+        in_use = codec_key(publication.codec)
         return PipeStream(
             publication.id,
             publication.participant,
             publication.kind,
             publication.source,
             publication.muted,
-            codecs,
+            tuple(sorted(codecs, key=lambda codec: codec_key(codec) != in_use)),
             slot.ssrc,
             slot.rtx_ssrc,
         )
 
     def send(self, wanted: Iterable[str], now: float) -> None:
         """The neighbour wants these of the offered publications, and no others. Unknown ids are ended ones."""
-        asked = set(wanted)
-        for id, slot in self._out.items():
-            slot.point(self._room.publications.get(id) if id in asked else None, now)
+        self._asked = set(wanted)
+        for id, offered in self._out.items():
+            offered.slot.point(self._room.publications.get(id) if id in self._asked else None, now)
 
     # -- the neighbour's, coming in --------------------------------------------------------------------------
 
     def take(self, streams: Iterable[PipeStream], now: float) -> None:
         """The neighbour offers these and no others: they are publications of this node's room from now on."""
         offered = {stream.publication: stream for stream in streams}
+        subscribers: dict[str, list[Slot]] = {}
         for id, (publication, stream) in list(self._in.items()):
-            # A stream that came anew has another SSRC: to subscribers it is another publication of the same id.
-            if id not in offered or offered[id].ssrc != stream.ssrc:
+            # A stream that came anew has another SSRC: another publication of the same id, for the same subscribers.
+            if id not in offered or offered[id].ssrc != stream.ssrc or offered[id].kind != stream.kind:
+                subscribers[id] = list(publication.slots)
                 self._end(publication)
         for id, stream in offered.items():
             known = self._in.get(id)
@@ -112,6 +134,10 @@ class Pipe:
             self._in[id] = (publication, stream)
         entries = [(publication, _incoming(stream)) for publication, stream in self._in.values()]
         self._link.ingress.configure(entries, reduced_size=True)
+        for id in subscribers.keys() & self._in.keys():
+            for slot in subscribers[id]:
+                if slot.kind == self._in[id][0].kind:
+                    slot.point(self._in[id][0], now)
         self._on_demand()
 
     def _publication(self, stream: PipeStream) -> Publication:
@@ -170,7 +196,7 @@ class Pipe:
     def stats(self, now: float) -> dict[str, object]:
         return {
             "incoming": [publication.stats(now) for publication, _ in self._in.values()],
-            "outgoing": [slot.stats() for slot in self._out.values()],
+            "outgoing": [offered.slot.stats() for offered in self._out.values()],
         }
 
 
@@ -178,21 +204,26 @@ def _ignore(slot: Slot) -> None:
     """Every codec that a publisher may switch to is offered on the pipe, so a slot's state says nothing new."""
 
 
-def _pipe_codecs(publication: Publication) -> tuple[Codec, ...]:
-    """The publication's codecs with the pipe's own payload types, the one in use first."""
-    codecs = sorted(publication.codecs, key=lambda codec: codec is not publication.codec)
-    found: dict[object, Codec] = {}
-    for codec in codecs[:MAX_VARIANTS]:
-        payload_type = FIRST_PAYLOAD_TYPE + 2 * len(found)
-        rtx = payload_type + 1 if publication.kind == "video" else None
-        feedback = tuple(entry for entry in FEEDBACK if entry in codec.feedback)
-        found.setdefault(
-            codec_key(codec),
-            Codec(
-                payload_type, codec.name, codec.clock_rate, codec.channels, codec.parameters, feedback, rtx
-            ),
-        )
-    return tuple(found.values())
+def _pipe_codecs(publication: Publication, payload_types: dict[CodecKey, int]) -> tuple[Codec, ...]:
+    """The publication's codecs with the pipe's own payload types, of which new ones are added to the table."""
+    video = publication.kind == "video"
+    found: dict[CodecKey, Codec] = {}
+    for codec in publication.codecs:
+        key = codec_key(codec)
+        if key not in payload_types and len(payload_types) < MAX_VARIANTS:
+            payload_types[key] = FIRST_PAYLOAD_TYPE + 2 * len(payload_types)
+        if key in payload_types:
+            payload_type = payload_types[key]
+            offered = replace(
+                codec,
+                payload_type=payload_type,
+                parameters=codec.parameters if len(codec.parameters) <= MAX_PARAMETERS else "",
+                feedback=VIDEO_FEEDBACK if video else (),
+                rtx_payload_type=payload_type + 1 if video else None,
+            )
+            found.setdefault(key, offered)
+    # In one order, so that a publisher who prefers another codec now changes nothing here.
+    return tuple(sorted(found.values(), key=lambda codec: codec.payload_type))
 
 
 def _incoming(stream: PipeStream) -> Accepted:

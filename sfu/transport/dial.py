@@ -1,9 +1,10 @@
-"""The dialing end of a connection between two nodes: it checks the other's one candidate, then shakes hands.
+"""The dialing end of a connection between two nodes: it checks the other's candidates, then shakes hands.
 
 Both nodes are ICE-lite towards clients; of two of them one has to control (RFC 8445 6.1.1), and that is who dials.
 """
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,9 @@ from sfu.transport.udp import Address, open_port
 
 @dataclass(frozen=True, slots=True)
 class FarEnd:
-    """Where another node listens (IP literals), and with which ICE credentials."""
+    """Where another node listens: (IP literal, port) of each candidate; and with which ICE credentials."""
 
-    host: str
-    port: int
+    candidates: tuple[tuple[str, int], ...]
     ufrag: str
     password: str
 
@@ -28,7 +28,8 @@ class FarEnd:
 class DialedConnection(Connection):
     """A connection that this node opens, from a UDP port of its own; DTLS client. Made by the hub.
 
-    With a port of its own, any number of them (one for each room) can lead to the same node.
+    With a port of its own, any number of them (one for each room) can lead to the same node. Raises ValueError if
+    a candidate is no IP literal.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class DialedConnection(Connection):
         clock: Callable[[], float],
         on_closed: Callable[[Connection, str], None],
     ) -> None:
+        for host, _ in far.candidates:
+            ipaddress.ip_address(host)  # before there is a port to close again
         port = open_port("", 0)
         super().__init__(port, certificate, space, clock(), clock, on_closed, role="client")
-        self.ice.selected = port.address(far.host, far.port)
         port.on_datagram = self._datagram
         port.on_batch = self._batch
+        self._candidates = [port.address(*candidate) for candidate in far.candidates]
         self._dialer = IceDialer(far.ufrag, far.password)
         self._check_timer: asyncio.TimerHandle | None = None
 
@@ -53,20 +56,32 @@ class DialedConnection(Connection):
         self._check()
 
     def _check(self) -> None:
-        self.send_datagram(self._dialer.check(self._clock()))
+        now = self._clock()
+        for address in self._candidates if self.ice.selected is None else [self.ice.selected]:
+            self._port.queue(self._dialer.check(now), address)
         loop = asyncio.get_running_loop()
         self._check_timer = loop.call_later(self._dialer.interval(), self._check)
 
     def _datagram(self, data: bytes, address: Address, now: float) -> None:
-        first = data[0] if data and address == self.ice.selected else 255
+        if not data or (address != self.ice.selected and not self._may_answer(address)):
+            return
+        first = data[0]
         if 127 < first < 192:  # RFC 7983 7
             self.srtp_datagram(data, now)
         elif 19 < first < 64:
             self.dtls_datagram(data)
         elif first < 4 and is_stun(data) and self._dialer.response(data, now):
-            self.ice.last_check = now
-            if self._task is None and not self._closed:
-                super().begin(self.fingerprints)
+            self._answered(address, now)
+
+    def _may_answer(self, address: Address) -> bool:
+        return self.ice.selected is None and address in self._candidates
+
+    def _answered(self, address: Address, now: float) -> None:
+        """The first candidate to answer is the one that is used."""
+        self.ice.last_check = now
+        if self.ice.selected is None and not self._closed:
+            self.ice.selected = address
+            super().begin(self.fingerprints)
 
     def _batch(self, now: float) -> None:
         self.schedule()
@@ -76,5 +91,7 @@ class DialedConnection(Connection):
         if self._check_timer is not None:
             self._check_timer.cancel()
             self._check_timer = None
-        await super().close()
-        self._port.close()
+        try:
+            await super().close()
+        finally:
+            self._port.close()

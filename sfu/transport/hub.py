@@ -60,7 +60,7 @@ class Hub:
         return connection
 
     def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
-        """A connection to another node; raises ValueError if its host is no IP literal."""
+        """A connection to another node; raises ValueError if a candidate is no IP literal, OSError without a port."""
         connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
         self._connections.add(connection)
         self._watched.add(connection)
@@ -78,7 +78,12 @@ class Hub:
 
     async def close(self, connection: Connection) -> None:
         """Close one connection and forget it. Idempotent."""
-        await connection.close()
+        try:
+            await connection.close()
+        finally:
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._watched.discard(connection)
         self._touched.discard(connection)

@@ -158,7 +158,7 @@ class IceLite:
 
 
 class IceDialer:
-    """The controlling side of a pipe: checks the one candidate of a lite agent, and keeps checking for consent.
+    """The controlling side of a pipe: checks the candidates of a lite agent, and keeps checking for consent.
 
     It has no candidates of its own to gather, since the other side learns its address from the checks.
     """
@@ -171,7 +171,7 @@ class IceDialer:
         self.connected = False
 
     def check(self, now: float) -> bytes:
-        """The next Binding request, nominating at once (RFC 8445 8.1.1: one pair, nothing to choose)."""
+        """The next Binding request, nominating at once (RFC 8445 8.1.1: the first pair that works will do)."""
         request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
         request.attributes["USERNAME"] = self._username
         request.attributes["PRIORITY"] = 110 << 24 | 0xFFFF << 8 | 255  # RFC 8445 5.1.2.1: peer reflexive
@@ -187,7 +187,7 @@ class IceDialer:
         return 5.0 if self.connected else 0.05
 
     def response(self, data: bytes, now: float) -> bool:
-        """A STUN message from the dialed address; True if it is the success response to one of our checks."""
+        """A STUN message from a dialed address; True if it is the success response to one of our checks."""
         try:
             message = stun.parse_message(data)
         except (ValueError, struct.error, IndexError):

@@ -117,6 +117,20 @@ def test_the_ssrcs_learned_are_bounded() -> None:
     assert len(rig.ingress._by_ssrc) == MAX_SSRCS
 
 
+def test_announced_ssrcs_are_kept_however_many_there_are() -> None:
+    groups = [SourceGroup(1000 + 2 * n, 1001 + 2 * n, "cname") for n in range(MAX_SSRCS)]
+    rig = Rig(*[video(mid=str(n), ssrcs=(group,)) for n, group in enumerate(groups)])
+    for _ in range(3):  # each change of the neighbour's streams says all of them again
+        rig.ingress.configure(rig.published, reduced_size=True)
+    rig.receive(*[packet(0, ssrc=group.ssrc) for group in groups])
+    assert rig.received() == [1] * MAX_SSRCS
+    strangers = range(100_000, 100_000 + 2 * MAX_SSRCS)
+    rig.receive(*[packet(1, ssrc=ssrc, block=with_mid(b"0")) for ssrc in strangers])
+    rig.receive(*[packet(1, ssrc=group.ssrc) for group in groups])
+    assert rig.received() == [2] * MAX_SSRCS
+    assert len(rig.ingress._by_ssrc) == 3 * MAX_SSRCS
+
+
 def test_another_ssrc_than_announced() -> None:
     rig = Rig()
     rig.receive(packet(0, ssrc=5000, block=with_mid(b"0")))

@@ -39,13 +39,14 @@ class Daemon:
 
 @contextlib.asynccontextmanager
 async def daemon(
-    relay: Literal["forward", "media"] = "forward", *, parent: str = "", secret: str = ""
+    relay: Literal["forward", "media"] = "forward", *, parent: str = "", secret: str = "", port: int = 0
 ) -> AsyncIterator[Daemon]:
+    """`port` is that of HTTP; 0 = any free."""
     config = Config(port=0, rtc_port=0, relay=relay, parent=parent, node_secret=secret)
     media = await MediaService.start(config)
     try:
         app: web.Application = create_app(config, media.backend, media.stats, tree=media.tree)
-        server = TestServer(app)
+        server = TestServer(app, port=port or None)
         await server.start_server()
         try:
             yield Daemon(str(server.make_url("")).rstrip("/"), media)
