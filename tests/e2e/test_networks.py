@@ -77,7 +77,9 @@ async def test_video_does_not_freeze_under_loss(loss: int) -> None:
             print(f"{loss} % loss each way, 10 s: {frames=} {frozen=} {stills=} {counters}")
             assert max(stills) < 1.5
             assert min(frames) > 50  # of 100
-            assert max(frozen) < 2.0
+            # Chromium adds up every gap of 150 ms more than usual. At 10 frames a second the loss of a frame's last
+            # packet shows with the next frame only, so short gaps are in the nature of it; long ones are above.
+            assert max(frozen) < 4.0
 
 
 @pytest.mark.parametrize(
