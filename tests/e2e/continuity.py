@@ -50,18 +50,24 @@ WATCH = """(participant) => {
     pixels.drawImage(video, 0, 0, 8, 8);
     return pixels.getImageData(0, 0, 8, 8).data.every((value, index) => index % 4 === 3 || value < 20);
   };
-  const none = { picture: 0, sound: 0, look: 0, black: 0, hidden: 0, looks: 0, frames: 0, elements: 0 };
-  const fresh = () => ({ ...none, paths: [] });
+  const HALT_MS = 200; // as much of the time between two looks counts as watched
+  const none = { picture: 0, sound: 0, look: 0, watched_picture: 0, watched_sound: 0 };
+  const fresh = () => ({ ...none, black: 0, hidden: 0, looks: 0, frames: 0, elements: 0, paths: [] });
   let seen = fresh();
+  const waited = { picture: 0, sound: 0 }; // of the time that was watched
   let [element, frames] = [null, 0];
   const last = { picture: performance.now(), sound: performance.now(), look: performance.now() };
   const note = (what, now) => {
     seen[what] = Math.max(seen[what], now - last[what]);
     last[what] = now;
+    if (what === 'look') return;
+    seen[`watched_${what}`] = Math.max(seen[`watched_${what}`], waited[what]);
+    waited[what] = 0;
   };
   const look = () => {
     requestAnimationFrame(look);
     const now = performance.now();
+    for (const what of ['picture', 'sound']) waited[what] += Math.min(HALT_MS, now - last.look);
     note('look', now);
     seen.looks++;
     const path = document.body.dataset.path;
@@ -85,7 +91,10 @@ WATCH = """(participant) => {
   window.watched = () => {
     const now = performance.now();
     const result = { ...seen };
-    for (const what of ['picture', 'sound']) result[what] = Math.max(seen[what], now - last[what]);
+    for (const what of ['picture', 'sound']) {
+      result[what] = Math.max(seen[what], now - last[what]);
+      result[`watched_${what}`] = Math.max(seen[`watched_${what}`], waited[what]);
+    }
     seen = fresh();
     return result;
   };
@@ -96,13 +105,17 @@ WATCH = """(participant) => {
 class Continuity:
     """What happened since the look before.
 
-    Longest pauses in milliseconds: of pictures, of sound, and between two looks (the page itself stood still).
-    How many frames were black, and at how many looks there was no picture at all. `elements`: how many took over.
+    Longest pauses in milliseconds: of pictures, of sound, and between two looks. A page that is not given the
+    processor sees and hears nothing, whatever comes in: `watched_..._ms` are the pauses without such halts of
+    the page itself, of each of which 200 ms count. How many frames were black, and at how many looks there was no
+    picture at all. `elements`: how many took over.
     """
 
     picture_ms: int
     sound_ms: int
     look_ms: int
+    watched_picture_ms: int
+    watched_sound_ms: int
     black: int
     hidden: int
     looks: int
@@ -128,6 +141,8 @@ async def viewed(viewer: Person, *, afresh: bool = False) -> Continuity:
         picture_ms=round(seen["picture"]),
         sound_ms=round(seen["sound"]),
         look_ms=round(seen["look"]),
+        watched_picture_ms=round(seen["watched_picture"]),
+        watched_sound_ms=round(seen["watched_sound"]),
         black=seen["black"],
         hidden=seen["hidden"],
         looks=seen["looks"],
