@@ -264,7 +264,7 @@ class RelayParticipant:
         for mid, entry in receiving.items():
             slot = self._slots.get(mid)
             if slot is None:
-                slot = self._slots[mid] = RelaySlot(self, entry, receive[mid].sync or f"slot-{mid}")
+                slot = self._slots[mid] = RelaySlot(self, entry, receive[mid].stream or f"slot-{mid}")
             target = wanted[mid]
             slot.show(target if target is not None and target.id in self.room.publications else None)
 

@@ -1,5 +1,6 @@
-"""What a room's member is to the rest of the server, whichever way its media is relayed; interfaces only."""
+"""What a room's member is to the rest of the server, whichever way its media is relayed: interfaces and values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,11 @@ class Receiving:
 
     publication: str | None
     sync: str | None
+
+    @property
+    def stream(self) -> str:
+        """The client's word as the name of a stream, which in SDP and RTCP is one short ASCII word; "" without one."""
+        return re.sub(r"[^0-9A-Za-z._-]", "_", self.sync or "")[:64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 Knows what an offer means for a room. Gets decrypted packets and `now`; knows no socket, no task and no signaling.
 """
 
-import re
 import secrets
 from collections.abc import Mapping
 
@@ -140,14 +139,14 @@ class Participant:
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
-                stream = _stream(receive[mid].sync) or f"slot-{mid}"
+                stream = receive[mid].stream or f"slot-{mid}"
                 slot = Slot(mid, entry.section.kind, profile, self._outlet, stream, self._slot_changed)
                 self.slots[mid] = slot
                 self._link.add(slot)
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                slot.stream = _stream(receive[mid].sync) or slot.stream
+                slot.stream = receive[mid].stream or slot.stream
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
@@ -225,11 +224,6 @@ class Participant:
             "receiver_estimate_bps": self._link.ingress.estimate_bps,
             "drops": drop_stats(self._link.ingress.drops),
         }
-
-
-def _stream(sync: str | None) -> str:
-    """The client's word as the name of a stream: in SDP and RTCP it is one short ASCII word."""
-    return re.sub(r"[^0-9A-Za-z._-]", "_", sync or "")[:64]
 
 
 def _check_kind(mid: str, kind: str, publication: Publication) -> None:
