@@ -26,6 +26,8 @@ from sfu.rooms.member import (
     SlotView,
     UnknownMid,
     UnknownPublication,
+    check_kind,
+    check_mids,
 )
 from sfu.rooms.room import Room
 from sfu.transport import seam
@@ -177,10 +179,7 @@ class RelayParticipant:
         self, offer: Offer, publish: Mapping[str, Publishing], receive: Mapping[str, Receiving], now: float
     ) -> Negotiated:
         """See `Member.negotiate`. Nothing changes when it raises."""
-        mids = {section.mid for section in offer.sections}
-        for mid in (*publish, *receive):
-            if mid not in mids:
-                raise UnknownMid(f"the offer has no section with mid {mid!r}")
+        check_mids(offer, (*publish, *receive))
         wanted = {
             mid: None if entry.publication is None else self.room.find(entry.publication)
             for mid, entry in receive.items()
@@ -193,7 +192,7 @@ class RelayParticipant:
                 accepted[section.mid] = limited
         for mid, target in wanted.items():
             if target is not None and mid in accepted:
-                _check_kind(mid, accepted[mid].section.kind, target)
+                check_kind(mid, accepted[mid].section.kind, target.id, target.kind)
         await self._update_publications(accepted, publish)
         self._update_slots(accepted, receive, wanted)
         answers = [
@@ -275,7 +274,7 @@ class RelayParticipant:
             raise UnknownMid(f"there is no slot with mid {mid!r}")
         target = None if publication is None else self.room.find(publication)
         if target is not None:
-            _check_kind(mid, slot.kind, target)
+            check_kind(mid, slot.kind, target.id, target.kind)
         slot.show(target)
         return slot.view()
 
@@ -346,8 +345,3 @@ class RelayParticipant:
                 for slot in self._slots.values()
             ],
         }
-
-
-def _check_kind(mid: str, kind: str, publication: RelayPublication) -> None:
-    if publication.kind != kind:
-        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication.id!r} is {publication.kind}")

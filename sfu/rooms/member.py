@@ -1,7 +1,7 @@
 """What a room's member is to the rest of the server, whichever way its media is relayed: interfaces and values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +71,20 @@ class UnknownMid(LookupError):
 
 class NotYours(PermissionError):
     """The publication belongs to somebody else."""
+
+
+def check_mids(offer: Offer, mids: Iterable[str]) -> None:
+    """Raise UnknownMid if the client names a section that its offer does not have."""
+    known = {section.mid for section in offer.sections}
+    for mid in mids:
+        if mid not in known:
+            raise UnknownMid(f"the offer has no section with mid {mid!r}")
+
+
+def check_kind(mid: str, kind: str, publication: str, publication_kind: str) -> None:
+    """Raise UnknownMid if a slot of `kind` can't show this publication."""
+    if publication_kind != kind:
+        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication!r} is {publication_kind}")
 
 
 class Observer(Protocol):

@@ -21,6 +21,8 @@ from sfu.rooms.member import (
     SlotView,
     UnknownMid,
     UnknownPublication,
+    check_kind,
+    check_mids,
 )
 from sfu.rooms.room import Room
 from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
@@ -46,15 +48,12 @@ class Participant:
         self, offer: Offer, publish: Mapping[str, Publishing], receive: Mapping[str, Receiving], now: float
     ) -> Negotiated:
         """See `Member.negotiate`. Nothing changes when it raises."""
-        mids = {section.mid for section in offer.sections}
-        for mid in (*publish, *receive):
-            if mid not in mids:
-                raise UnknownMid(f"the offer has no section with mid {mid!r}")
+        check_mids(offer, (*publish, *receive))
         accepted = {s.mid: a for s in offer.sections if s.mid and (a := accept(s)) is not None}
         wanted = {mid: self._wanted(entry.publication) for mid, entry in receive.items()}
         for mid, publication in wanted.items():
             if publication is not None and mid in accepted:
-                _check_kind(mid, accepted[mid].section.kind, publication)
+                check_kind(mid, accepted[mid].section.kind, publication.id, publication.kind)
         self._update_publications(accepted, publish, now)
         self._update_slots(accepted, receive, wanted, now)
         answers = [
@@ -168,7 +167,7 @@ class Participant:
             raise UnknownMid(f"there is no slot with mid {mid!r}")
         wanted = self._wanted(publication)
         if wanted is not None:
-            _check_kind(mid, slot.kind, wanted)
+            check_kind(mid, slot.kind, wanted.id, wanted.kind)
         slot.point(wanted, now)
         return _slot_view(slot)
 
@@ -224,11 +223,6 @@ class Participant:
             "receiver_estimate_bps": self._link.ingress.estimate_bps,
             "drops": drop_stats(self._link.ingress.drops),
         }
-
-
-def _check_kind(mid: str, kind: str, publication: Publication) -> None:
-    if publication.kind != kind:
-        raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication.id!r} is {publication.kind}")
 
 
 def _published(publication: Publication) -> Published:
