@@ -82,10 +82,8 @@ def accept(section: Section) -> Accepted | None:
 
 def _codecs(section: Section) -> tuple[Codec, ...]:
     supported = SUPPORTED_CODECS.get(section.kind, frozenset())
-    # The server gives transport-wide feedback but does not ask for it: it sends no transport-wide numbers.
-    handled = FEEDBACK if section.direction != "recvonly" else FEEDBACK[:-1]
     codecs = [
-        replace(codec, feedback=tuple(kind for kind in handled if kind in codec.feedback))
+        replace(codec, feedback=tuple(kind for kind in FEEDBACK if kind in codec.feedback))
         for codec in section.codecs
         if (codec.name.lower(), codec.clock_rate, codec.channels) in supported
     ]
@@ -104,12 +102,11 @@ def _extensions(section: Section) -> dict[str, int]:
     An inactive section keeps those of both directions: Chromium never again offers an extension for a section
     whose answer went without it.
     """
-    extensions: dict[str, int] = {}
-    for uri, identifier in section.extensions.items():
-        sent, received = _directions(section, uri)
-        if uri in SUPPORTED_EXTENSIONS and (sent or (received and uri != uris.TRANSPORT_WIDE)):
-            extensions[uri] = identifier
-    return extensions
+    return {
+        uri: identifier
+        for uri, identifier in section.extensions.items()
+        if uri in SUPPORTED_EXTENSIONS and any(_directions(section, uri))
+    }
 
 
 def _directions(section: Section, uri: str) -> tuple[bool, bool]:

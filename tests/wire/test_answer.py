@@ -163,12 +163,22 @@ def test_a_video_slot_names_its_retransmissions() -> None:
     ]
 
 
-def test_what_a_client_only_receives_has_no_transport_wide_feedback() -> None:
-    for index, wide in ((1, True), (3, False)):
-        usable = accepted("chromium_call", index)
-        assert (TRANSPORT_WIDE in usable.extensions) is wide
-        assert ("transport-cc" in usable.codecs[0].feedback) is wide
-        assert "goog-remb" in usable.codecs[0].feedback
+@pytest.mark.parametrize("index", [0, 1, 2, 3])
+def test_transport_wide_feedback_is_given_and_asked_for(index: int) -> None:
+    usable = accepted("chromium_call", index)
+    assert TRANSPORT_WIDE in usable.extensions
+    assert "transport-cc" in usable.codecs[0].feedback
+    assert ("goog-remb" in usable.codecs[0].feedback) is (usable.section.kind == "video")
+
+
+def test_a_client_without_transport_wide_numbers_is_asked_for_remb() -> None:
+    for section in parse(OFFERS["aiortc_call"]).sections:
+        if section.kind == "video":
+            usable = accept(section)
+            assert usable is not None
+            assert TRANSPORT_WIDE not in usable.extensions
+            assert "goog-remb" in usable.codecs[0].feedback
+            assert "transport-cc" not in usable.codecs[0].feedback
 
 
 def test_an_inactive_section_keeps_all_extensions() -> None:
