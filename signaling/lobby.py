@@ -18,13 +18,13 @@ from signaling.auto import AutoSettings
 from signaling.backend import Backend
 from signaling.counters import Counters
 from signaling.errors import SignalingError
+from signaling.fields import LeftReason, Topology
 from signaling.messages import (
     Announce,
     Announced,
     Join,
     Joined,
     Left,
-    LeftReason,
     Mute,
     Offer,
     Ok,
@@ -32,7 +32,6 @@ from signaling.messages import (
     Point,
     ServerMessage,
     Signal,
-    Topology,
     Welcome,
     encode,
 )

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from signaling.messages import ByeReason, LeftReason
+from signaling.fields import ByeReason, LeftReason
 
 MAX_MESSAGES = 1024
 """A client that joins a room of 100 gets some 400 messages if all the others join at that moment."""

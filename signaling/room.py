@@ -9,20 +9,18 @@ import msgspec
 
 from signaling.auto import AutoRule, AutoSettings
 from signaling.errors import SignalingError
+from signaling.fields import MediaPath, Role, Topology
 from signaling.mesh import DirectTracks
 from signaling.messages import (
     Join,
-    MediaPath,
     Muted,
     Offer,
     Participant,
     Publication,
     Published,
-    Role,
     ServerMessage,
     Signal,
     Signaled,
-    Topology,
     Unpublished,
     encode,
 )

@@ -13,7 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from signaling.backend import Backend
-from signaling.messages import Answer, LeftReason, Offer, Publication, Slot, encode
+from signaling.fields import LeftReason
+from signaling.messages import Answer, Offer, Publication, Slot, encode
 from signaling.room import Member
 
 logger = logging.getLogger(__name__)

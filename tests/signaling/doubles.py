@@ -8,17 +8,8 @@ from dataclasses import dataclass, field
 
 from signaling.backend import Events
 from signaling.errors import SignalingError
-from signaling.messages import (
-    Answer,
-    LeftReason,
-    Offer,
-    Point,
-    Publication,
-    PublishResult,
-    Receive,
-    ReceiveResult,
-    Slot,
-)
+from signaling.fields import LeftReason
+from signaling.messages import Answer, Offer, Point, Publication, PublishResult, Receive, ReceiveResult, Slot
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from signaling.messages import MAX_MESSAGE_BYTES
+from signaling.fields import MAX_MESSAGE_BYTES
 from signaling.outbox import LEFT, SHUTDOWN, TOO_SLOW, Outbox
 
 

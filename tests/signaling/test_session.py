@@ -7,20 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaling.errors import SignalingError, to_message
-from signaling.messages import (
-    Announce,
-    ErrorCode,
-    Join,
-    Leave,
-    Mute,
-    Offer,
-    Ping,
-    Point,
-    Pong,
-    Signal,
-    encode,
-    to_data,
-)
+from signaling.fields import ErrorCode
+from signaling.messages import Announce, Join, Leave, Mute, Offer, Ping, Point, Pong, Signal, encode, to_data
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE
 from signaling.session import (
     JOIN_TIMEOUT,

@@ -9,13 +9,13 @@ import pytest
 from signaling.auto import AutoSettings
 from signaling.counters import Counters
 from signaling.errors import SignalingError
+from signaling.fields import ErrorCode, Role, Topology
 from signaling.lobby import Lobby
 from signaling.messages import (
     Announce,
     Announced,
     AnnounceResult,
     Answer,
-    ErrorCode,
     Join,
     Joined,
     Left,
@@ -28,12 +28,10 @@ from signaling.messages import (
     Publish,
     Published,
     Receive,
-    Role,
     ServerMessage,
     Signal,
     Signaled,
     Slot,
-    Topology,
     Track,
     Unpublished,
     Welcome,
