@@ -95,12 +95,14 @@ class Translation:
 
     What is written anew when a packet leaves stands first in the extension block: the transport-wide number, then the
     send time. `stamp_at`, `send_time_at` and `descriptor_at` are byte offsets into the template made last, of the
-    number, of the send time and of AV1's dependency descriptor; 0 where there is none.
+    number, of the send time and of AV1's dependency descriptor; `patch_at` is where patches of its layers count from:
+    the descriptor of AV1, the payload of others. 0 where there is none.
     """
 
     __slots__ = (
-        "_copies", "_descriptor_id", "_own", "_own_prefix", "_plain_send_time_at", "_plain_stamp_at", "_send_time_id",
-        "_stamp_id", "_two_byte", "descriptor_at", "payload_type", "rtx_payload_type", "send_time_at", "stamp_at",
+        "_copies", "_descriptor_id", "_in_descriptor", "_own", "_own_prefix", "_plain_send_time_at", "_plain_stamp_at",
+        "_send_time_id", "_stamp_id", "_two_byte", "descriptor_at", "patch_at", "payload_type", "rtx_payload_type",
+        "send_time_at", "stamp_at",
     )  # fmt: skip
 
     def __init__(self, ids_in: Mapping[str, int], codec: Codec, profile: SendProfile) -> None:
@@ -109,7 +111,8 @@ class Translation:
         self.payload_type, self.rtx_payload_type = found
         ids_out = dict(profile.extension_ids)
         copied = [uri for uri in COPIED if uri in ids_in and uri in ids_out]
-        if codec.name.lower() != "av1" and extensions.DEPENDENCY_DESCRIPTOR in copied:
+        self._in_descriptor = codec.name.lower() == "av1"
+        if not self._in_descriptor and extensions.DEPENDENCY_DESCRIPTOR in copied:
             # Frame numbers of layers that are left out would be missed by who reads it; without it they are not.
             copied.remove(extensions.DEPENDENCY_DESCRIPTOR)
         self._copies = {ids_in[uri]: ids_out[uri] for uri in copied}
@@ -119,7 +122,7 @@ class Translation:
         self._stamp_id = self._usable_stamp_id(ids_out, codec)
         self._send_time_id = ids_out.get(extensions.ABS_SEND_TIME, 0)
         self._two_byte = profile.allow_two_byte
-        self.stamp_at = self.send_time_at = self.descriptor_at = 0
+        self.stamp_at = self.send_time_at = self.descriptor_at = self.patch_at = 0
         self._own = [(id, bytes(2)) for id in (self._stamp_id,) if id]
         # The usual packet has nothing but these two: its block is a prefix, the send time and padding.
         self._own_prefix = b""
@@ -165,6 +168,7 @@ class Translation:
                     copied.append((wanted[id_in], packet[start:end]))
         block = self._block(copied, send_time)
         header = _HEADER.pack(0x90 if block else 0x80, payload_type | (0x80 if view.marker else 0), 0, 0, 0)
+        self.patch_at = self.descriptor_at if self._in_descriptor else 12 + len(block) + len(before)
         return header + block + before + packet[view.payload_start : view.payload_end]
 
     def _block(self, copied: list[tuple[int, bytes]], send_time: bytes) -> bytes:
