@@ -130,7 +130,7 @@ class _Tile:
         """Show a better step."""
         self.show(self.steps[level], self.qualities[level])
         self.raised_at = now
-        self.since = None
+        self.since = now if level < self.target else None
 
     def lower_to(self, option: Option | None, now: float) -> None:
         """Show less, or nothing; a raise that is taken back so soon makes the next one wait longer."""
@@ -249,8 +249,6 @@ class Allocator:
                 continue
             assert tile.since is not None
             may_take = tile.eager or now >= tile.since + max(tile.hold, _HOLD_TAKING)
-            if not may_take:
-                self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
             for level in range(tile.target, -1, -1):
                 if tile.qualities[level] <= tile.quality:
                     break
@@ -261,6 +259,8 @@ class Allocator:
                     total += extra - freed
                     tile.raise_to(level, now)
                     break
+            if tile.quality < tile.qualities[tile.target] and not may_take:
+                self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
 
     def _wake(self, at: float) -> None:
         if self._deadline is None or at < self._deadline:
