@@ -31,6 +31,7 @@ class Drop(enum.Enum):
 
     MALFORMED = "malformed"
     UNKNOWN_SSRC = "unknown-ssrc"
+    UNKNOWN_RID = "unknown-rid"
     UNKNOWN_PAYLOAD_TYPE = "unknown-payload-type"
     NOT_PUBLISHED = "not-published"
     DUPLICATE = "duplicate"
