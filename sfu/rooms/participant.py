@@ -41,7 +41,7 @@ class Participant:
         self.slots: dict[str, Slot] = {}
         self._outlet = outlet
         self._observer = observer
-        self._link = MediaLink(outlet)
+        self._link = MediaLink(outlet, room.audio_level)
         self._closed = False
 
     # -- negotiation -----------------------------------------------------------------------------------------
@@ -118,6 +118,7 @@ class Participant:
         publication = self.publications.pop(mid)
         del self.room.publications[publication.id]
         publication.close()
+        self.room.silence(publication)
         self._observer.unpublished(publication.id)
 
     def _update_slots(
@@ -188,6 +189,8 @@ class Participant:
     def _set_muted(self, publication: Publication, muted: bool) -> None:
         if publication.muted != muted:
             publication.muted = muted
+            if muted:
+                self.room.silence(publication)
             self._observer.muted(publication.id, muted)
 
     def _slot_changed(self, slot: Slot) -> None:
