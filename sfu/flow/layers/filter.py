@@ -5,8 +5,10 @@ Knows how long answers are kept. Does not know what they depend on: that is the 
 
 from typing import Final
 
+from sfu.flow.layers.dependency import DependencyLayer, DependencyRule
 from sfu.flow.layers.layer import ALL, Decided, Layer, Patch, Rule
 from sfu.flow.layers.vp8 import Vp8Layer, Vp8Rule
+from sfu.flow.layers.vp9 import Vp9Layer, Vp9Rule
 
 # 8 s of VP8 at 60 pictures a second, 3 s of three spatial layers at 30: longer than a packet is kept for
 # retransmission.
@@ -65,8 +67,8 @@ class LayerFilter:
         if layer is None:
             return
         rule = self._rule
-        if rule is None or not _fits(rule, layer):
-            rule = self._rule = _rule_for(layer)
+        if type(rule) is not (wanted := _rule_type(layer)):
+            rule = self._rule = wanted()
         rule.aim(self._aim_spatial, self._aim_temporal)
         rule.begin(layer)
 
@@ -82,7 +84,7 @@ class LayerFilter:
         return self._decided.get(layer.key)
 
     def _decide(self, layer: Layer) -> Patch | None:
-        if not self._started or self._rule is None or not _fits(self._rule, layer):
+        if not self._started or type(self._rule) is not _rule_type(layer):
             self.start(layer)
         assert self._rule is not None
         decided = self._decided
@@ -92,10 +94,10 @@ class LayerFilter:
         return decided[layer.key]
 
 
-def _fits(rule: Rule, layer: Layer) -> bool:
-    return isinstance(rule, Vp8Rule) and isinstance(layer, Vp8Layer)
-
-
-def _rule_for(layer: Layer) -> Rule:
-    assert isinstance(layer, Vp8Layer)
-    return Vp8Rule()
+def _rule_type(layer: Layer) -> type[Vp8Rule] | type[Vp9Rule] | type[DependencyRule]:
+    if isinstance(layer, Vp8Layer):
+        return Vp8Rule
+    if isinstance(layer, Vp9Layer):
+        return Vp9Rule
+    assert isinstance(layer, DependencyLayer)
+    return DependencyRule

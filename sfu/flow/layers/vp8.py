@@ -6,7 +6,7 @@ Receivers take a missing picture id for a missing picture and wait, so what is d
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, PASS, Decided, Layer, Numbers, Patch
+from sfu.flow.layers.layer import ALL, PASS, Decided, Layer, LayerReader, Numbers, Patch
 from sfu.wire.codecs.vp8 import read_descriptor
 from sfu.wire.rtp import RtpView
 
@@ -26,11 +26,12 @@ class Vp8Layer(Layer):
 
 
 class Vp8Reader:
-    """Reads the payload descriptors of one encoding."""
+    """Reads the payload descriptors of one encoding; `without` reads packets that have no picture id."""
 
-    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop")
+    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "_without")
 
-    def __init__(self) -> None:
+    def __init__(self, without: LayerReader | None = None) -> None:
+        self._without = without
         self._numbers = Numbers()
         # The descriptor read last, without its first byte, which may differ within a picture.
         self._descriptor = b"none"
@@ -39,19 +40,21 @@ class Vp8Reader:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        return ()
+        return self._without.sizes if self._without is not None else ()
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet
         start = view.payload_start
-        if packet[start + 1 : start + self._stop] == self._descriptor and packet[start] & 0x80:
+        stop = start + self._stop
+        if packet[start + 1 : stop] == self._descriptor and packet[start] & 0x80 and stop <= view.payload_end:
             return self._layer
         found = read_descriptor(packet, start, view.payload_end)
         if found is None:
-            return None
+            return self._without.read(view, key_frame) if self._without is not None else None
         number = self._numbers.unwrap(found.picture_id, found.picture_id_bits, view.timestamp)
         layer = Vp8Layer(
-            number,
+            # Packets of another shape can't have the same answer.
+            number << 2 | (found.picture_id_bits == 15) << 1 | (found.tl0_index >= 0),
             number,
             0,
             found.temporal,
