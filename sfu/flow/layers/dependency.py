@@ -238,15 +238,19 @@ class DependencyRule:
 
     # -- frames ------------------------------------------------------------------------------------------------
 
-    def decide(self, layer: Layer, decided: Decided) -> None:
+    def decide(self, layer: Layer, decided: Decided) -> Patch | None:
         assert isinstance(layer, DependencyLayer)
         if layer.picture <= self._highest:
             self._late(layer, decided)
-            return
-        self._next_frame(layer)
-        if layer.structure is None:
-            self._answer(layer, decided, True, None, self._offset)
-            return
+        else:
+            self._next_frame(layer)
+            if layer.structure is None:
+                self._answer(layer, decided, True, None, self._offset)
+            else:
+                self._in_time(layer, decided)
+        return decided[layer.key]
+
+    def _in_time(self, layer: DependencyLayer, decided: Decided) -> None:
         if layer.structure is not self._structure:
             self._forget()
             self._structure = layer.structure

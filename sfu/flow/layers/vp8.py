@@ -131,15 +131,16 @@ class Vp8Rule:
         if self._tl0 >= 0 and layer.tl0_index >= 0:
             self._tl0_offset = (self._tl0 + (layer.temporal == 0) - layer.tl0_index) & 0xFF
 
-    def decide(self, layer: Layer, decided: Decided) -> None:
+    def decide(self, layer: Layer, decided: Decided) -> Patch | None:
         assert isinstance(layer, Vp8Layer)
         number = layer.picture
         highest = self._highest
         if number <= highest:
             # Late, and nothing of it came in time. It has a number out, which would be missed: whatever its layer.
             offset = self._missing.pop(number, None)
-            decided[layer.key] = None if offset is None else self._forward(layer, offset)
-            return
+            patch = None if offset is None else self._forward(layer, offset)
+            decided[layer.key] = patch
+            return patch
         if number > highest + 1:
             self._jump(layer)
         self._highest = number
@@ -150,10 +151,11 @@ class Vp8Rule:
         if layer.temporal > self._allowed:
             self._offset -= 1
             decided[layer.key] = None
-            return
-        decided[layer.key] = self._forward(layer, self._offset)
+            return None
+        decided[layer.key] = patch = self._forward(layer, self._offset)
         if layer.tl0_index >= 0:
             self._tl0 = (layer.tl0_index + self._tl0_offset) & 0xFF
+        return patch
 
     def _jump(self, layer: Vp8Layer) -> None:
         """Pictures are missing before this one: their numbers out stay free."""

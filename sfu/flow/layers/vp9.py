@@ -157,7 +157,7 @@ class Vp9Rule:
         if self._tl0 >= 0 and layer.tl0_index >= 0:
             self._tl0_offset = (self._tl0 + (layer.temporal == 0) - layer.tl0_index) & 0xFF
 
-    def decide(self, layer: Layer, decided: Decided) -> None:
+    def decide(self, layer: Layer, decided: Decided) -> Patch | None:
         assert isinstance(layer, Vp9Layer)
         if layer.picture > self._highest:
             self._next_picture(layer)
@@ -166,8 +166,10 @@ class Vp9Rule:
         limits = self._pictures.get(layer.picture)
         if limits is None or layer.spatial > limits[0] or layer.temporal > limits[1]:
             decided[layer.key] = None  # too high, or from before the start
-            return
-        decided[layer.key] = self._patch(layer, limits[2], layer.end and layer.spatial == limits[0])
+            return None
+        patch = self._patch(layer, limits[2], layer.end and layer.spatial == limits[0])
+        decided[layer.key] = patch
+        return patch
 
     def _next_picture(self, layer: Vp9Layer) -> None:
         number = layer.picture
