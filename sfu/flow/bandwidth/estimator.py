@@ -25,12 +25,14 @@ _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
 _REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
 _EMPTY: Final = 0.015  # seconds that are as good as none
+_JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
 _DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
 _LEAST_DRAIN: Final = 0.1  # of the rate
 _PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _SILENT: Final = 0.7  # of the rate stays at each
+_AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
 _USED: Final = 0.8  # of the target is sent: it is used fully
 _SOON: Final = 0.1  # seconds until one looks again
 
@@ -59,6 +61,7 @@ class BandwidthEstimator:
         "_loss",
         "_noticed",
         "_packets",
+        "_probed_until",
         "_probing",
         "_rate",
         "_silent_at",
@@ -95,6 +98,7 @@ class BandwidthEstimator:
         self._drain_until: float | None = None  # a queue is being emptied, at most until then
         self._last_feedback = float("-inf")
         self._silent_at = float("-inf")  # the last reduction for silence
+        self._probed_until = float("-inf")  # growing delay is the work of a probe
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
     def sent(self, size: int, now: float, probe: int = 0) -> int:
@@ -127,11 +131,10 @@ class BandwidthEstimator:
             self._rate.rate_bps = float(self.target_bps)
         self._last_feedback = now
         self._throughput.update(receipt.bytes, sends[-1], max(arrivals))
-        self._standing.update(min(map(sub, arrivals, sends)), len(sends), now)
+        delays = list(map(sub, arrivals, sends))
+        self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
         self._usage = self._trend.update(sends, arrivals)
-        self._loss.update(
-            receipt.lost - receipt.recovered, receipt.received + receipt.recovered, sends[-1], now
-        )
+        self._loss.update(receipt.lost, receipt.received, receipt.recovered, sends[-1], now)
         self._decide(now)
         if told:
             self._proven(now)
@@ -154,7 +157,10 @@ class BandwidthEstimator:
         if self._silent(now) or not self._calm(now):
             return None
         target = self.target_bps
-        return self._probing.begin(target, self._wish, self._throughput.sent_bps > target * _USED, now)
+        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps > target * _USED, now)
+        if probe is not None:
+            self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
+        return probe
 
     def deadline(self) -> float | None:
         """When to call `probe`; None if there is nothing to wait for."""
@@ -195,7 +201,7 @@ class BandwidthEstimator:
         rate = self._rate
         before = rate.rate_bps
         if throughput:
-            carried = self._loss.judge(throughput, now)
+            carried = self._loss.judge(self._throughput.short_bps, now)
             if carried is not None and carried < rate.rate_bps:
                 rate.learn(carried)
                 rate.rate_bps = carried
@@ -208,13 +214,19 @@ class BandwidthEstimator:
             elif now > self._drain_until:
                 self._drain_until = None
                 self._standing.rebase()
-        over = self._usage is Usage.OVER and queue > _REAL
+        jitter = self._standing.spread * _JITTER
+        over = self._usage is Usage.OVER and queue > _REAL + jitter and now > self._probed_until
         if not over and self._drain_until is None:
-            over = self._standing.delay(*_SURE, now) > _FULL
+            over = self._standing.delay(*_SURE, now) > _FULL + jitter
         if over and throughput:
             if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
                 self._back_off(throughput, queue, now)
-        elif self._usage is Usage.NORMAL and queue < _FULL and self._drain_until is None:
+        elif (
+            self._usage is Usage.NORMAL
+            and not self._loss.raised
+            and queue < _FULL + jitter
+            and self._drain_until is None
+        ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
         else:
             rate.hold(now)
@@ -235,9 +247,8 @@ class BandwidthEstimator:
         """A probe was told of."""
         cluster = self._probing.cluster
         rate = self._probing.result(self._loss.inherent, now)
-        if rate is None or cluster is None or self._usage is Usage.OVER or self._drain_until is not None:
-            return
-        if self._loss.trying:
+        self._probed_until = now + _AFTERMATH
+        if rate is None or cluster is None or self._drain_until is not None or self._loss.trying:
             return
         if rate > self._rate.rate_bps:
             self._loss.skip(now)
