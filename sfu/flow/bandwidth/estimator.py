@@ -26,6 +26,9 @@ _REAL: Final = 0.006  # seconds that a queue stands at when growing delay is bel
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
 _EMPTY: Final = 0.015  # seconds that are as good as none
 _JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
+_NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
+_NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
+_QUARTER_PACKET: Final = 2400  # bits
 _DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
 _LEAST_DRAIN: Final = 0.1  # of the rate
 _PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
@@ -33,7 +36,6 @@ _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _SILENT: Final = 0.7  # of the rate stays at each
 _AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
-_USED: Final = 0.8  # of the target is sent: it is used fully
 _SOON: Final = 0.1  # seconds until one looks again
 
 
@@ -157,7 +159,8 @@ class BandwidthEstimator:
         if self._silent(now) or not self._calm(now):
             return None
         target = self.target_bps
-        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps > target * _USED, now)
+        jitter = self._standing.spread if self._noisy() else 0.0
+        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps, jitter, now)
         if probe is not None:
             self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
         return probe
@@ -206,18 +209,18 @@ class BandwidthEstimator:
                 rate.learn(carried)
                 rate.rate_bps = carried
                 self._probing.dropped(before, carried, now)
-        queue = self._standing.delay(*_QUICK, now)
-        if self._drain_until is not None:
-            rate.hold(now)
-            if queue < _EMPTY:
-                self._drain_until = None
-            elif now > self._drain_until:
-                self._drain_until = None
-                self._standing.rebase()
-        jitter = self._standing.spread * _JITTER
-        over = self._usage is Usage.OVER and queue > _REAL + jitter and now > self._probed_until
+        standing = self._standing
+        noisy = self._noisy()
+        if noisy:
+            throughput = self._throughput.long_bps / share
+        jitter = standing.spread * _JITTER
+        queue = standing.delay(*(_SURE if noisy else _QUICK), now)
+        self._drained(queue, now)
+        probed = now <= self._probed_until
+        over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
         if not over and self._drain_until is None:
-            over = self._standing.delay(*_SURE, now) > _FULL + jitter
+            full = _FULL + jitter + (_NOISY_PROBE if noisy and probed else 0.0)
+            over = standing.delay(*_SURE, now) > full
         if over and throughput:
             if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
                 self._back_off(throughput, queue, now)
@@ -236,10 +239,29 @@ class BandwidthEstimator:
         self._backed_off = now
         self._rate.back_off(throughput, self._throughput.sent_bps / (1 - self._loss.inherent), now)
         self._probing.dropped(before, self._rate.rate_bps, now)
-        takes = queue / (1 - 0.85 * self._drained(queue)) + self.round_trip + 0.2
+        self._drain(queue, now)
+
+    def _drain(self, queue: float, now: float) -> None:
+        """Send less until the queue is empty, at most as long as that can take."""
+        takes = queue / (1 - 0.85 * self._draining(queue)) + self.round_trip + 0.2
         self._drain_until = now + takes * _PATIENCE
 
-    def _drained(self, queue: float) -> float:
+    def _noisy(self) -> bool:
+        """Whether delays differ by more than packets that wait for each other explain."""
+        return self._standing.spread > _NOISY + _QUARTER_PACKET / self.target_bps
+
+    def _drained(self, queue: float, now: float) -> None:
+        """See whether the queue that was to be emptied is; if not in time, it is not ours."""
+        if self._drain_until is None:
+            return
+        self._rate.hold(now)
+        if queue < _EMPTY:
+            self._drain_until = None
+        elif now > self._drain_until:
+            self._drain_until = None
+            self._standing.rebase()
+
+    def _draining(self, queue: float) -> float:
         """The share of the rate that is sent while `queue` seconds are to be emptied."""
         return max(1 - max(queue - _EMPTY, 0.0) / _DRAIN, _LEAST_DRAIN)
 
@@ -248,13 +270,17 @@ class BandwidthEstimator:
         cluster = self._probing.cluster
         rate = self._probing.result(self._loss.inherent, now)
         self._probed_until = now + _AFTERMATH
-        if rate is None or cluster is None or self._drain_until is not None or self._loss.trying:
+        if rate is None or cluster is None or self._loss.trying or (self._drain_until and not cluster.noisy):
             return
         if rate > self._rate.rate_bps:
             self._loss.skip(now)
         self._rate.prove(rate, now)
-        if cluster.limited and rate > self._rate.rate_bps * 0.9:
-            self._rate.learn(rate)
+        if cluster.limited:
+            if rate > self._rate.rate_bps * 0.9:
+                self._rate.learn(rate)
+            queue = self._standing.delay(*_QUICK, now)
+            if queue > _EMPTY:
+                self._drain(queue, now)
 
     def _calm(self, now: float) -> bool:
         """Whether more may be tried."""
@@ -263,7 +289,7 @@ class BandwidthEstimator:
             and self._drain_until is None
             and not self._loss.trying
             and now - self._last_feedback < 0.5
-            and self._standing.delay(*_QUICK, now) < _EMPTY + 0.01
+            and self._standing.delay(*_SURE, now) < _EMPTY + 0.01
         )
 
     def _silent(self, now: float) -> bool:
@@ -284,7 +310,7 @@ class BandwidthEstimator:
         self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
         rate = min(self._rate.rate_bps, self._loss.cap_bps)
         if self._drain_until is not None:
-            rate *= self._drained(self._standing.delay(*_QUICK, now))
+            rate *= self._draining(self._standing.delay(*_QUICK, now))
         self.target_bps = target = max(round(rate), self._floor)
         if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
             self._noticed = target

@@ -16,12 +16,16 @@ _AGAIN: Final = 2.0  # times what passed
 _WORKED: Final = 0.7  # of a probe's rate passed: go on
 _PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
 _SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
+_USED: Final = 0.8  # of the estimate is sent: it is used fully
+_PADDING: Final = 0.3  # of the rate, at least, is padding in a long cluster; the rest of it is media
 _RECOVER_AFTER: Final = 1.0  # seconds after a drop
 _RECOVERED: Final = 0.85  # of the rate before a drop is tried
 _DEEP: Final = 0.66  # a drop to less than this may have been a dip
 _BEYOND: Final = 1.1  # times the wish: passing the wish itself leaves no doubt about it
 _WORTH: Final = 1.05  # times the estimate, at least
 _SECONDS: Final = 0.03  # that a cluster lasts; with timers of some ms, shorter ones are not spread
+_JITTERS: Final = 5.0  # times the jitter: it would hide what a shorter one does to the queue
+_SHORTEST_NOISY, _LONGEST_NOISY = 0.1, 0.25  # seconds, then
 _FEWEST_BYTES: Final = 1200  # five packets of padding
 _TIMEOUT: Final = 1.5  # seconds, beyond sending it, until a cluster is given up
 
@@ -61,10 +65,13 @@ class Probing:
             self._recover = max(self._recover, before_bps * _RECOVERED)
             self._due = now + _RECOVER_AFTER
 
-    def begin(self, estimate_bps: float, wish_bps: float, saturated: bool, now: float) -> Probe | None:
-        """The cluster to be sent now, if any: the link is calm."""
+    def begin(
+        self, estimate_bps: float, wish_bps: float, sent_bps: float, jitter: float, now: float
+    ) -> Probe | None:
+        """The cluster to be sent now, if any: the link is calm, but for `jitter` seconds of noise (0: little)."""
         if self.cluster is not None or now < self._due or wish_bps < estimate_bps * _WORTH:
             return None
+        saturated = sent_bps > estimate_bps * _USED
         factor = _FIRST if not self._begun else _SATURATED if saturated else _AGAIN
         rate = min(self._follow or self._recover or estimate_bps * factor, wish_bps * _BEYOND)
         self._follow = self._recover = 0.0
@@ -72,10 +79,16 @@ class Probing:
             return None
         self._begun = True
         self._id = self._id % (PROBE_IDS - 1) + 1
-        goal = max(int(rate * _SECONDS / 8), _FEWEST_BYTES)
-        self.cluster = Cluster(self._id, rate, goal)
-        self._until = now + goal * 8 / rate + _TIMEOUT
-        return Probe(self._id, round(rate), goal)
+        padding, seconds = rate, _SECONDS
+        if jitter:  # long enough that media counts on being in it
+            padding, seconds = (
+                max(rate - sent_bps, rate * _PADDING),
+                min(max(jitter * _JITTERS, _SHORTEST_NOISY), _LONGEST_NOISY),
+            )
+        goal = max(int(padding * seconds / 8), _FEWEST_BYTES)
+        self.cluster = Cluster(self._id, rate, goal, goal * 8 / padding, jitter > 0)
+        self._until = now + goal * 8 / padding + _TIMEOUT
+        return Probe(self._id, round(padding), goal)
 
     def expire(self, round_trip: float, now: float) -> None:
         """Give up a cluster of which too little was sent or told."""
