@@ -268,7 +268,7 @@ class BandwidthEstimator:
     def _proven(self, now: float) -> None:
         """A probe was told of."""
         cluster = self._probing.cluster
-        rate = self._probing.result(self._loss.inherent, now)
+        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now)
         self._probed_until = now + _AFTERMATH
         if rate is None or cluster is None or self._loss.trying or (self._drain_until and not cluster.noisy):
             return
@@ -294,8 +294,10 @@ class BandwidthEstimator:
 
     def _silent(self, now: float) -> bool:
         """Nothing was told for long of what was sent: less is sent, again and again."""
-        since = self._packets.unreported_since()
-        if since is None or now - max(since, self._last_feedback) < _SILENCE + self.round_trip:
+        since, last = self._packets.unreported_since(), self._packets.last_sent()
+        if since is None or last is None or now - last > _SILENCE:  # nor is anything sent any more
+            return False
+        if now - max(since, self._last_feedback) < _SILENCE + self.round_trip:
             return False
         if now - self._silent_at >= _SILENT_STEP:
             self._silent_at = now

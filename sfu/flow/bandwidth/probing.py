@@ -15,6 +15,10 @@ _FIRST: Final = 3.0  # times the start rate
 _AGAIN: Final = 2.0  # times what passed
 _WORKED: Final = 0.7  # of a probe's rate passed: go on
 _PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
+_RAISED, _CONFIRM = (
+    1.2,
+    1.0,
+)  # times the estimate: so much more than thought may be more still, looked at in a second
 _SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
 _USED: Final = 0.8  # of the estimate is sent: it is used fully
 _PADDING: Final = 0.3  # of the rate, at least, is padding in a long cluster; the rest of it is media
@@ -95,21 +99,23 @@ class Probing:
         if self.cluster is not None and now >= self._until + round_trip:
             self._end(now)
 
-    def result(self, loss: float, now: float) -> float | None:
-        """The cluster was told of; the rate that it showed."""
+    def result(self, loss: float, estimate_bps: float, now: float) -> float | None:
+        """The cluster was told of; the rate in bit/s that it showed, None if nothing."""
         cluster = self.cluster
         assert cluster is not None
         rate = cluster.result(loss)
-        if rate is not None and rate >= cluster.rate_bps * _WORKED:
+        if rate is None or rate < cluster.rate_bps * _WORKED:
+            self._end(now)
+        else:
             self.cluster = None
             self.succeeded += 1
-            if not cluster.limited:
+            if not cluster.limited or rate >= cluster.rate_bps:
                 self._follow = rate * _AGAIN
                 self._due = now
-                return rate
-            self._due = now + _PERIOD
-            return rate
-        self._end(now)
+            else:
+                self._due = now + _PERIOD
+        if rate is not None and rate > estimate_bps * _RAISED and not cluster.noisy:
+            self._due = min(self._due, now + _CONFIRM)
         return rate
 
     def deadline(self) -> float:
