@@ -132,7 +132,7 @@ class BandwidthEstimator:
             self.source = Source.TRANSPORT_CC
             self._rate.rate_bps = float(self.target_bps)
         self._last_feedback = now
-        self._throughput.update(receipt.bytes, sends[-1], max(arrivals))
+        self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
         delays = list(map(sub, arrivals, sends))
         self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
         self._usage = self._trend.update(sends, arrivals)
@@ -237,7 +237,7 @@ class BandwidthEstimator:
     def _back_off(self, throughput: float, queue: float, now: float) -> None:
         before = self._rate.rate_bps
         self._backed_off = now
-        self._rate.back_off(throughput, self._throughput.sent_bps / (1 - self._loss.inherent), now)
+        self._rate.back_off(throughput, self._throughput.sent_bps, now)
         self._probing.dropped(before, self._rate.rate_bps, now)
         self._drain(queue, now)
 

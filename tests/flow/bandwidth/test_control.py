@@ -144,7 +144,7 @@ def test_a_cluster_with_loss() -> None:
 
 def test_probing_goes_on_while_it_works() -> None:
     probing = Probing()
-    probe = probing.begin(300_000, 10e6, 3e5, 0.0, 0.0)
+    probe = probing.begin(300_000, 10e6, 0, 0.0, 0.0)
     assert probe is not None
     assert probe.rate_bps == 900_000
     assert probe.bytes == 3375
@@ -164,7 +164,7 @@ def test_probing_rests_when_it_leads_nowhere() -> None:
     assert probing.begin(1e6, 3e6, 1e6, 0.0, 2.0) is None
     probe = probing.begin(1e6, 3e6, 1e6, 0.0, 4.3)
     assert probe is not None
-    assert probe.rate_bps == 1_500_000  # fully used: no further
+    assert probe.rate_bps == 900_000  # fully used: 1.5 times with the media, so that little is in the way
 
 
 def test_probing_gives_up_what_is_not_sent() -> None:
@@ -181,9 +181,9 @@ def test_a_deep_drop_is_tried_again_soon() -> None:
     probing = Probing()
     probing.dropped(2e6, 5e5, 10.0)
     assert probing.begin(5e5, 3e6, 5e5, 0.0, 10.5) is None
-    probe = probing.begin(5e5, 3e6, 5e5, 0.0, 11.1)
+    probe = probing.begin(5e5, 3e6, 0, 0.0, 11.1)
     assert probe is not None
-    assert probe.rate_bps == 1_700_000
+    assert probe.rate_bps == 1_500_000  # no more than three times what is left
 
 
 def test_no_probe_without_a_wish() -> None:

@@ -111,7 +111,7 @@ def test_throughput_of_a_full_link() -> None:
     throughput = Throughput()
     assert throughput.short_bps == 0
     for step in range(20):  # 12500 bytes each 0.1 s arrive over 0.125 s
-        throughput.update(12_500, 10 + step * 0.1, 2000 + step * 0.125)
+        throughput.update(12_500, 0, 10 + step * 0.1, 2000 + step * 0.125)
     assert throughput.short_bps == pytest.approx(800_000)
     assert throughput.long_bps == pytest.approx(800_000)
     assert throughput.sent_bps == pytest.approx(1_000_000)
@@ -120,6 +120,14 @@ def test_throughput_of_a_full_link() -> None:
 def test_throughput_of_feedback_in_many_pieces() -> None:
     throughput = Throughput()
     for step in range(1000):
-        throughput.update(125, step / 1000, 2000 + step / 1000)
+        throughput.update(125, 0, step / 1000, 2000 + step / 1000)
     assert throughput.short_bps == pytest.approx(1_000_000, rel=0.02)
     assert throughput.long_bps == pytest.approx(1_000_000, rel=0.02)
+
+
+def test_what_was_sent_counts_the_lost_ones() -> None:
+    throughput = Throughput()
+    for step in range(20):
+        throughput.update(2500, 10_000, 10 + step * 0.1, 2000 + step * 0.1)
+    assert throughput.short_bps == pytest.approx(200_000)
+    assert throughput.sent_bps == pytest.approx(1_000_000)
