@@ -192,6 +192,40 @@ def test_a_light_overload_is_borne_for_a_moment_and_a_heavy_one_not_at_all() -> 
     assert room.at(0) == {"0": "- bandwidth"}
 
 
+@pytest.mark.parametrize("times", [1.5, 2.0])
+def test_a_key_frame_in_the_measured_rate_lowers_nothing(times: float) -> None:
+    room = Room(Want("0", PLAIN))
+    assert room.at(1_900_000, 2) == {"0": "f0 none"}
+    for _ in range(5):
+        room.wants = (Want("0", options(times, temporal=1)),)
+        assert room.at(1_900_000, 1) == {"0": "f0 none"}
+        room.wants = (Want("0", PLAIN),)
+        assert room.at(1_900_000, 2) == {"0": "f0 none"}
+
+
+def test_a_rate_that_rose_for_good_is_followed() -> None:
+    room = Room(Want("0", PLAIN))
+    assert room.at(2_500_000, 2) == {"0": "f0 none"}
+    room.wants = (Want("0", options(2.0, temporal=1)),)
+    assert room.until(2_500_000, {"0": "h0 bandwidth"}) == pytest.approx(3.5, abs=0.15)
+    assert room.at(1_700_000, 2) == {"0": "h0 bandwidth"}
+
+
+def test_a_budget_that_falls_counts_at_once_also_after_a_rise_of_rates() -> None:
+    room = Room(Want("0", PLAIN))
+    room.at(2_500_000, 2)
+    room.wants = (Want("0", options(2.0, temporal=1)),)
+    room.at(2_500_000)
+    assert room.at(1_300_000) == {"0": "h0 bandwidth"}
+
+
+def test_a_rate_that_fell_counts_at_once() -> None:
+    room = Room(Want("0", PLAIN))
+    room.at(2_500_000, 2)
+    room.wants = (Want("0", options(0.2, temporal=1)),)
+    assert room.at(400_000, 5) == {"0": "f0 none"}
+
+
 def test_overload_takes_from_the_least_important() -> None:
     room = Room(Want("a", PLAIN), Want("b", PLAIN, Priority.SPEAKER), Want("c", PLAIN))
     assert set(room.at(6_000_000).values()) == {"f0 none"}

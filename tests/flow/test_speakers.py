@@ -131,8 +131,18 @@ def test_two_who_alternate_are_followed_within_half_a_second(seed: int) -> None:
 
 
 @SEEDS
+def test_one_who_comes_in_speaking_is_heard_after_a_word_or_two(seed: int) -> None:
+    room = Room(seed)
+    room.set(a=room.talk())
+    room.until_dominant("a", 1.5)
+    room.run(5)
+    assert len(room.changes) == 1
+
+
+@SEEDS
 def test_short_pauses_are_the_speaker_s_own(seed: int) -> None:
-    room = Room(seed, a=room_noise(random.Random(seed)), b=None)
+    room = Room(seed, a=None, b=None)
+    room.run(2)
     room.set(a=room.talk())
     room.until_dominant("a", 0.6)
     for _ in range(10):
@@ -212,7 +222,7 @@ def test_a_murmur_does_not_keep_a_speaker_from_being_heard(seed: int) -> None:
     room.until_dominant("tv", 1)
     room.run(3)
     room.set(a=room.talk(22))
-    assert room.until_dominant("a", 2)
+    assert room.until_dominant("a", 3)
     room.run(10)
     assert [name for name, _ in groupby(active[0] for _, active in room.changes)] == ["tv", "a"]
 
