@@ -350,5 +350,4 @@ def _take(over: list[_Tile], tile: _Tile, level: int, missing_bps: float, now: f
         return 0
     for other in chosen:
         other.lower_to(other.steps[other.target] if other.target >= 0 else None, now)
-        over.remove(other)
     return freed
