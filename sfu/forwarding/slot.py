@@ -230,6 +230,12 @@ class Slot(Stream):
         """Whether a key frame that comes now could be sent."""
         return self.egress.ready and not self.egress.clogged
 
+    def choke(self) -> None:
+        """Too much waits for this slow link: what is left of the frame is not sent, nor what follows, to a key frame."""
+        assert self.encoding is not None
+        self.drops[Drop.QUEUE_FULL] += 1
+        self.encoding.interrupt(self)
+
     @property
     def obstacle(self) -> Drop:
         """Why it may not start."""

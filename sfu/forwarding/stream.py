@@ -31,7 +31,7 @@ class Stream:
     """From `encoding` to the profile; set while something is forwarded."""
 
     __slots__ = (
-        "_observe_at", "_report_at", "bytes", "choked", "cname", "drops", "egress", "encoding", "filter",
+        "_observe_at", "_report_at", "bytes", "cname", "drops", "egress", "encoding", "filter",
         "fraction_lost", "jitter", "kind", "mid", "octets", "packets", "packets_lost", "paceable", "profile",
         "renumber", "resender", "round_trip", "rtx_ssrc", "run", "spatial", "ssrc", "temporal",
         "translation",
@@ -57,7 +57,6 @@ class Stream:
         self.resender = Resender(self)
         # Whether its packets may wait: video that is sent again as RTX. Another's send time must stay as it was.
         self.paceable = False
-        self.choked = False  # it lost a part of a frame for the slow link, and asks for a key frame when that is over
         self._report_at: float | None = None
         self.round_trip = RoundTrip()
         self.packets = 0
@@ -72,7 +71,6 @@ class Stream:
         """No reports until the next start, and nothing of before is sent again."""
         self.encoding = None
         self.run = None
-        self.choked = False
         self._report_at = None
 
     # -- packets out -----------------------------------------------------------------------------------------
@@ -86,7 +84,6 @@ class Stream:
         continued = self._continued(encoding, timestamp, now)
         self.encoding = encoding
         self.run = object()
-        self.choked = False
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
@@ -116,7 +113,7 @@ class Stream:
         """Send one packet of the encoding, already translated to this slot's profile."""
         egress = self.egress
         if egress.clogged and self.paceable:
-            self._choke(seq)
+            self.choke()
             return
         numbers = self.renumber.forward(seq, timestamp)
         if numbers is None:
@@ -157,7 +154,7 @@ class Stream:
         """As `send`, for a packet whose layer is known: left out if the slot doesn't take it, else patched."""
         egress = self.egress
         if egress.clogged and self.paceable:
-            self._choke(seq)
+            self.choke()
             return
         filter = self.filter
         assert filter is not None and self.encoding is not None
@@ -200,12 +197,9 @@ class Stream:
         self.bytes += size
         self.resender.budget.sent(size, now)
 
-    def _choke(self, seq: int) -> None:
+    def choke(self) -> None:
         """Too much waits for this slow link: what is left of the frame is not sent, nor what follows, to a key frame."""
-        self.drops[Drop.QUEUE_FULL] += 1
-        assert self.encoding is not None
-        self.encoding.interrupt(self)
-        self.choked = True
+        raise NotImplementedError
 
     # -- reports ---------------------------------------------------------------------------------------------
 
