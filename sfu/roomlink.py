@@ -65,7 +65,7 @@ class RoomLink:
         await self._changed.wait()
         self._changed.clear()
         members = self._members()
-        wanted = sorted(self._pipe.wanted().items())
+        wanted = sorted(self._pipe.wanted(time.monotonic()).items())
         want = wire.Want(tuple(wire.Wanted(id, rids) for id, rids in wanted))
         news: list[wire.AnyMessage] = []
         if members != self._told:

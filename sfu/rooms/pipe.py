@@ -10,11 +10,12 @@ socket and no signaling.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from sfu.forwarding.asking import Asking
 from sfu.forwarding.link import MediaLink
 from sfu.forwarding.outlet import Outlet
 from sfu.forwarding.profile import COPIED, CodecKey, SendProfile, codec_key
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.slot import Slot, SlotState, Target
+from sfu.forwarding.slot import Slot, Target
 from sfu.rooms.room import Room
 from sfu.wire import extensions
 from sfu.wire.answer import Accepted
@@ -172,7 +173,7 @@ class Pipe:
             if known is None:
                 if id in self._room.publications:
                     continue  # it is here already: nodes in a ring; the first way it came stays
-                publication = self._publication(stream)
+                publication = self._publication(stream, now)
             else:
                 publication = known[0]
                 publication.renegotiated(_incoming(stream), now)
@@ -187,7 +188,7 @@ class Pipe:
                     slot.point(self._in[id][0], now)
         self._on_news()
 
-    def _publication(self, stream: PipeStream) -> Publication:
+    def _publication(self, stream: PipeStream, now: float) -> Publication:
         publication = Publication(
             stream.publication,
             stream.participant,
@@ -197,20 +198,25 @@ class Pipe:
             _incoming(stream),
             self._link.ingress.ask_key_frame,
         )
-        publication.on_demand = self._on_news
+        publication.asking = Asking(publication, _told_by_news, self._on_news, now, sending=False)
         self._room.publications[publication.id] = publication
         return publication
 
     def _end(self, publication: Publication) -> None:
         del self._in[publication.id]
         self._room.publications.pop(publication.id, None)
-        publication.on_demand = None
+        publication.asking = None
         publication.close()
 
-    def wanted(self) -> dict[str, tuple[str, ...]]:
+    def wanted(self, now: float) -> dict[str, tuple[str, ...]]:
         """The neighbour's publications, and the rids of each, that somebody here (or behind another pipe) takes."""
-        wanted = ((id, _wanted_rids(publication)) for id, (publication, _) in self._in.items())
-        return {id: rids for id, rids in wanted if rids}
+        found: dict[str, tuple[str, ...]] = {}
+        for id, (publication, _) in self._in.items():
+            assert publication.asking is not None
+            publication.asking.pulse(now)
+            if asked := publication.asking.asked:
+                found[id] = asked
+        return found
 
     def holds(self, publication: Publication) -> bool:
         """Whether a publication came through this pipe, so that it is not sent back."""
@@ -274,12 +280,8 @@ def _pipe_codecs(publication: Publication, payload_types: dict[CodecKey, int]) -
     return tuple(sorted(found.values(), key=lambda codec: codec.payload_type))
 
 
-def _wanted_rids(publication: Publication) -> tuple[str, ...]:
-    taken = {rid for slot in publication.slots for rid in slot.taken}
-    if not taken and any(slot.state is SlotState.UNSUPPORTED_CODEC for slot in publication.slots):
-        # Packets tell of the switch to a codec that the subscriber has.
-        taken = {publication.encodings[0].rid}
-    return tuple(encoding.rid for encoding in publication.encodings if encoding.rid in taken)
+def _told_by_news(active: Mapping[str, bool]) -> None:
+    """What is wanted of a neighbour is told all at once: see `Pipe.wanted`."""
 
 
 def _came_anew(before: PipeStream, told: PipeStream) -> bool:
