@@ -150,6 +150,13 @@ class Speakers:
             changed = True
         return changed
 
+    def silence(self, participant: str, now: float) -> bool:
+        """A participant was muted: silent at once, but still one who spoke. True: an answer changed."""
+        self._voices.pop(participant, None)
+        if participant not in self.active:
+            return False
+        return self._set_active(tuple(name for name in self.active if name != participant), now)
+
     def _speaks(self, participant: str, known: _Voice, now: float) -> bool:
         """Somebody who is not the dominant speaker speaks: do they begin to, or become it?"""
         if not self.active:

@@ -45,7 +45,9 @@ class Quality:
         measured = self.rates.cumulative()
         if not measured:
             height = self.height
-            return [Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)]
+            return [
+                Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)
+            ]
         found = [
             Option(self.rid, spatial, temporal, bps, self.layer_height(spatial))
             for (spatial, temporal), bps in measured.items()

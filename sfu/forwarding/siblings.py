@@ -1,7 +1,7 @@
-"""Which encodings of a publication go on, judged by each other: one that is silent while others send has been stopped.
+"""Which encodings of a publication go on, judged by each other: one that is silent while others send is stopped.
 
-A browser stops the largest when its own link is slow, and starts it again. A camera that is off stops all of them, which
-says nothing of any. Knows when packets came and frames ended. Knows no subscriber.
+A browser stops the largest when its own link is slow, and starts it again. A camera that is off stops all of them,
+which says nothing of any. Knows when packets came and frames ended. Knows no subscriber.
 """
 
 from collections.abc import Sequence

@@ -80,7 +80,7 @@ class Pipe:
     def __init__(self, room: Room, outlet: Outlet, on_news: Callable[[], None]) -> None:
         self._room = room
         self._on_news = on_news
-        self._link = MediaLink(outlet)
+        self._link = MediaLink(outlet, room.audio_level)
         self._link.egress.on_change = self._encodings_changed
         self._out: dict[str, _Offered] = {}
         self._asked: dict[str, Collection[str]] = {}
@@ -177,6 +177,8 @@ class Pipe:
             else:
                 publication = known[0]
                 publication.renegotiated(_incoming(stream), now)
+            if stream.muted and not publication.muted:
+                self._room.silence(publication)
             publication.muted = stream.muted
             self._in[id] = (publication, stream)
             _tell_heights(publication, stream)
@@ -207,6 +209,7 @@ class Pipe:
         self._room.publications.pop(publication.id, None)
         publication.asking = None
         publication.close()
+        self._room.silence(publication)
 
     def wanted(self, now: float) -> dict[str, tuple[str, ...]]:
         """The neighbour's publications, and the rids of each, that somebody here (or behind another pipe) takes."""

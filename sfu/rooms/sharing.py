@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sfu.flow.allocation import Allocator
-from sfu.flow.bandwidth import Source
 from sfu.flow.layers import ALL
 from sfu.flow.wants import Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
@@ -23,8 +22,8 @@ from sfu.rooms.room import Room
 # video flows, as its rates change.
 LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
-# Seconds from the first allocation in which an estimate may still be a guess: no video is paused for it.
-SETTLING: Final = 3.0
+# Seconds from the first report of the client in which the estimate may still be a guess: no video is paused for it.
+SETTLING: Final = 2.0
 # A client that has not reported on transport-wide numbers for so long after the first video never will.
 DEAF: Final = 6.0
 # What is shared where nothing is known of the link.
@@ -46,7 +45,8 @@ class _Sent:
 class Sharing:
     """Of one participant; `slots` are its own, by mid."""
 
-    def __init__(self, room: Room, egress: Egress, slots: Mapping[str, Slot]) -> None:
+    def __init__(self, participant: str, room: Room, egress: Egress, slots: Mapping[str, Slot]) -> None:
+        self._participant = participant
         self._room = room
         self._egress = egress
         self._slots = slots
@@ -54,12 +54,21 @@ class Sharing:
         self._views: dict[str, View] = {}
         self._limits: dict[str, Limit] = {}
         self._allocated_bps = 0
-        self._began: float | None = None
+        self._began: float | None = None  # when there was video to share first
+        self._known: float | None = None  # when the client had reported first
         self._last = float("-inf")
         self._due: float | None = None
-        self._recent: tuple[str, ...] = ()
         self._sent: dict[str, _Sent] = {}
         egress.on_change = self.touch
+        room.watch(self._speakers_changed)
+
+    def close(self) -> None:
+        """Nothing is shared any more. Idempotent."""
+        self._room.unwatch(self._speakers_changed)
+
+    def _speakers_changed(self) -> None:
+        if any(_shows_video(slot) for slot in self._slots.values()):
+            self.touch(self._last)
 
     # -- what the client says ------------------------------------------------------------------------------------
 
@@ -104,8 +113,8 @@ class Sharing:
             return
         if self._began is None and self._egress.ready:
             self._began = now
-        excluded = self._excluded(slots)
-        wants = [self._want(slot, slot.mid in excluded, now) for slot in slots]
+        kept = self._room.kept(self._participant)
+        wants = [self._want(slot, kept, now) for slot in slots]
         audio_bps = self._audio_bps(now)
         choices = self._allocator.allocate(max(self._budget_bps(now) - audio_bps, 0), wants, now)
         self._allocated_bps = audio_bps
@@ -128,6 +137,8 @@ class Sharing:
         egress = self._egress
         known = egress.available_bps
         if known is not None:
+            if self._known is None:
+                self._known = now
             return known
         if egress.transport_wide and (self._began is None or now < self._began + DEAF):
             return egress.estimator.target_bps  # where it starts from; reports are about to come
@@ -137,24 +148,12 @@ class Sharing:
         encodings = (slot.encoding for slot in self._slots.values() if slot.kind == "audio")
         return sum(encoding.rate.bps(now) for encoding in encodings if encoding is not None)
 
-    def _excluded(self, slots: list[Slot]) -> set[str]:
-        """The slots that are not among the last N speakers: who hasn't spoken comes behind, in the order of slots."""
-        last_n = self._room.last_n
-        if last_n <= 0:
-            return set()
-        ranks = {participant: rank for rank, participant in enumerate(self._room.speakers.recent)}
-        free: list[tuple[int, int, Slot]] = []
-        for index, slot in enumerate(slots):
-            view = self._views.get(slot.mid, _DEFAULT)
-            publication = _publication(slot)
-            if view.visible and not view.pinned and publication.source != "screen":
-                free.append((ranks.get(publication.participant, len(ranks)), index, slot))
-        free.sort(key=lambda entry: entry[:2])
-        return {slot.mid for _, _, slot in free[last_n:]}
-
-    def _want(self, slot: Slot, last_n: bool, now: float) -> Want:
+    def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
+        last_n = kept is not None and publication.participant not in kept
+        if view.pinned or publication.source == "screen":
+            last_n = False
         height = view.height
         if view.width and height:
             height = min(height, round(view.width / _WIDE))
@@ -209,7 +208,7 @@ class Sharing:
             _reduce(slot, slot.encoding, option.bps)
 
     def _settling(self, now: float) -> bool:
-        return self._began is None or now < self._began + SETTLING
+        return self._known is None or now < self._known + SETTLING
 
     # -- what is told ------------------------------------------------------------------------------------------
 
@@ -305,7 +304,7 @@ def _flow(slot: Slot, bps: int, limit: Limit) -> SlotFlow:
     if encoding is None:
         return SlotFlow(slot.mid, publication, "", 0, 0, 0, bps, limit.value)
     spatial = temporal = 0
-    if slot.filter is not None and encoding.layers is not None:
+    if encoding.layers is not None:
         spatial, temporal = slot.filter.spatial, slot.filter.temporal
     height = encoding.quality.layer_height(spatial)
     return SlotFlow(slot.mid, publication, encoding.rid, spatial, temporal, height, bps, limit.value)
