@@ -118,6 +118,7 @@ def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
     assert "--tls-key needs --tls-cert" in refusal({"tls_key": str(file)}, {})
     both: dict[str, str | list[str]] = {"tls_cert": str(file), "tls_key": str(file)}
     assert "makes its own" in refusal(both | {"tls": "self-signed"}, {})
+    assert "leave out last-n" in refusal({"relay": "media", "last_n": "3"}, {})
     assert load(both, {}).tls_cert == file
 
 

@@ -36,16 +36,19 @@ async def test_everybody_is_told_who_speaks(url: str) -> None:
 
 
 async def test_who_speaks_at_another_node_is_told_at_this_one() -> None:
-    async with daemon(secret="between us") as root, daemon(parent=root.url, secret="between us") as leaf:
-        async with connect(root.url, room="blue", name="Ada") as ada:
-            await ada.publish(Speech())
-            async with connect(leaf.url, room="blue", name="Bob") as bob:
-                await until(lambda: bob.publications)
-                assert bob.speakers == ()  # nobody takes that sound here
-                await bob.subscribe(bob.publications[0])
-                await until(lambda: bob.speakers == (ada.id,))
-                await until(lambda: ada.speakers == (ada.id,))
-            await until(lambda: not leaf.media.stats()["rooms"])
+    async with (
+        daemon(secret="between us") as root,
+        daemon(parent=root.url, secret="between us") as leaf,
+        connect(root.url, room="blue", name="Ada") as ada,
+    ):
+        await ada.publish(Speech())
+        async with connect(leaf.url, room="blue", name="Bob") as bob:
+            await until(lambda: bob.publications)
+            assert bob.speakers == ()  # nobody takes that sound here
+            await bob.subscribe(bob.publications[0])
+            await until(lambda: bob.speakers == (ada.id,))
+            await until(lambda: ada.speakers == (ada.id,))
+        await until(lambda: not leaf.media.stats()["rooms"])
 
 
 async def test_reports_and_views_are_for_those_who_have_media_at_the_server(url: str) -> None:
