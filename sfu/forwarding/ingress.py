@@ -11,8 +11,8 @@ from sfu.flow.remb import ReceiverEstimate
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.outlet import Drop, Drops, Outlet
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.slot import random_ssrc
 from sfu.forwarding.sources import Sources
+from sfu.forwarding.stream import random_ssrc
 from sfu.wire import extensions, rtp
 from sfu.wire.answer import Accepted
 from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, ReportBlock, TransportFeedback

@@ -83,7 +83,7 @@ class Pipe:
         profile = SendProfile.of(_accepted(publication.kind, codecs, ()))
         if known is None:
             slot = Slot(
-                publication.id, publication.kind, profile, self._link.outlet, publication.participant, _ignore
+                publication.id, publication.kind, profile, self._link.egress, publication.participant, _ignore
             )
             self._link.add(slot)
             if publication.id in self._asked:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from sfu.forwarding.egress import Egress
 from sfu.forwarding.outlet import Drop
 from sfu.forwarding.profile import SendProfile, codec_key
 from sfu.forwarding.publication import Publication
@@ -54,7 +55,7 @@ class Node:
     ) -> Slot:
         """A client's slot that shows a publication of this room."""
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly")))
-        slot = Slot("5", kind, profile, FakeOutlet(), "tile", lambda slot: None)
+        slot = Slot("5", kind, profile, Egress(FakeOutlet()), "tile", lambda slot: None)
         slot.point(self.room.publications[id], now)
         return slot
 
@@ -89,8 +90,8 @@ class Tree:
 
 
 def outlet_of(slot: Slot) -> FakeOutlet:
-    assert isinstance(slot.outlet, FakeOutlet)
-    return slot.outlet
+    assert isinstance(slot.egress.outlet, FakeOutlet)
+    return slot.egress.outlet
 
 
 # -- demand ---------------------------------------------------------------------------------------------------

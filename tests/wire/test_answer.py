@@ -212,13 +212,25 @@ def simulcast(**changes: object) -> Section:
 @pytest.mark.parametrize("name", SIMULCAST)
 def test_simulcast_is_taken_with_all_that_tells_encodings_apart(name: str) -> None:
     usable = accepted(name, 1)
-    assert usable.rids == ("q", "h", "f")
+    assert usable.rids == (("f", "h", "q") if name.endswith("_down") else ("q", "h", "f"))
     assert {MID, RID, REPAIRED_RID, DEPENDENCY, TRANSPORT_WIDE} <= set(usable.extensions)
     session, _, video = parts(answer(OFFERS[name]))[:3]
     # Chromium says it for the whole session, Firefox for each section; one of them has to be answered.
     assert ("a=extmap-allow-mixed" in session) is name.startswith("chromium")
     assert ("a=extmap-allow-mixed" in video) is name.startswith("firefox")
-    assert "a=simulcast:recv q;h;f" in video
+    assert f"a=simulcast:recv {';'.join(usable.rids)}" in video
+
+
+@pytest.mark.parametrize("name", ["h264", "vp9", "av1"])
+def test_the_codec_that_chromium_prefers_stays_first(name: str) -> None:
+    assert accepted(f"chromium_simulcast_{name}", 1).codecs[0].name.lower() == name
+
+
+def test_spatial_layers_in_one_encoding_are_no_simulcast() -> None:
+    usable = accepted("chromium_svc_vp9", 1)
+    assert usable.rids == ()
+    assert DEPENDENCY in usable.extensions
+    assert usable.codecs[0].name == "VP9"
 
 
 @pytest.mark.parametrize(
