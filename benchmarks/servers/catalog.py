@@ -13,7 +13,8 @@ from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 
 SERVERS: dict[str, Callable[[], Server]] = {
-    "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
+    "aiosfu-native": lambda: Aiosfu("aiosfu-native", ["--engine", "native"]),
+    "aiosfu-python": lambda: Aiosfu("aiosfu-python", ["--engine", "python"]),
 }
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 

@@ -43,9 +43,9 @@ class Egress:
         "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
     )  # fmt: skip
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, estimator: BandwidthEstimator | None = None) -> None:
         self.outlet = outlet
-        self.estimator = BandwidthEstimator()
+        self.estimator = BandwidthEstimator() if estimator is None else estimator
         self.pacer: Pacer[Outgoing] = Pacer(self.estimator.target_bps)
         self._send = self.send_plain = outlet.send_rtp
         self._sent = self.estimator.sent

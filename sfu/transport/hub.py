@@ -14,8 +14,9 @@ from aiortc import RTCCertificate
 from sfu.transport.connection import Connection
 from sfu.transport.dial import DialedConnection, FarEnd
 from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
-from sfu.transport.udp import Address, UdpPort
+from sfu.transport.udp import UdpPort
 
 # How often silence is looked for; a dead client is noticed at most this much late.
 CONSENT_CHECK_SECONDS = 1.0
@@ -61,7 +62,9 @@ class Hub:
 
     def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
         """A connection to another node; raises ValueError if a candidate is no IP literal, OSError without a port."""
-        connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
+        connection = DialedConnection(
+            far, self.certificate, self._space, time.monotonic, on_closed, self.port.engine
+        )
         self._connections.add(connection)
         self._watched.add(connection)
         if self._consent_timer is None:
@@ -136,6 +139,7 @@ class Hub:
                 self.port.queue(rejected.response, address)
             return
         self._by_address[address] = connection
+        connection.moved()
         for surplus in connection.ice.surplus():
             if self._by_address.get(surplus) is connection:
                 del self._by_address[surplus]

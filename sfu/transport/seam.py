@@ -101,6 +101,11 @@ class Srtp:
             raise SrtpError(pylibsrtp.ERRORS[status])
         return cast(bytes, self._buffer[0 : self._length[0]])
 
+    def sending(self) -> tuple[int, int]:
+        """The addresses of the sending session, valid as long as this object, and of libsrtp's function for it."""
+        function = _binding.ffi.addressof(_binding.lib, "srtp_protect")
+        return tuple(int(_binding.ffi.cast("uintptr_t", each)) for each in (self._tx, function))  # type: ignore[return-value]
+
     def unprotect(self, packet: bytes) -> bytes:
         return self._run(self._unprotect, self._rx, packet)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from sfu.forwarding.asking import Asking
-from sfu.forwarding.egress import Egress
 from sfu.forwarding.outlet import Drop
 from sfu.forwarding.profile import SendProfile, codec_key
 from sfu.forwarding.publication import Publication
@@ -66,7 +65,9 @@ class Node:
     ) -> Slot:
         """A client's slot that shows a publication of this room."""
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly")))
-        slot = Slot("5", kind, profile, Egress(FakeOutlet()), "tile", lambda slot: None)
+        outlet = FakeOutlet()
+        egress = outlet.engine.egress(outlet)
+        slot = outlet.engine.slot("5", kind, profile, egress, "tile", lambda slot: None)
         slot.point(self.room.publications[id], now)
         return slot
 

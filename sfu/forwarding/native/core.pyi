@@ -1,0 +1,103 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sfu.flow.layers import Layer
+
+class Meter:
+    total_bytes: int
+    total_packets: int
+    def __init__(self, window: float = 1.0) -> None: ...
+    def add(self, size: int, now: float) -> None: ...
+    def bytes(self, now: float) -> int: ...
+    def packets(self, now: float) -> int: ...
+    def bps(self, now: float) -> int: ...
+    def packets_per_second(self, now: float) -> float: ...
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+class Outbox:
+    def __init__(self, fd: int, gso: bool, on_waiting: Callable[[], object]) -> None: ...
+    def queue(self, data: bytes, address: Address) -> None:
+        """Raises ValueError if the address is not one."""
+
+    def flush(self) -> tuple[int, int, int, int, int]:
+        """Send all; datagrams, bytes, messages sent, datagrams dropped (buffer full; unreachable) since last time."""
+
+    def take(self) -> dict[Address, list[bytes]]:
+        """What waits, by destination, which is not sent then."""
+
+    def close(self) -> None: ...
+
+class Link:
+    outbox: Outbox
+    ready: bool
+    paced: bool
+    clogged: bool
+    free_at: float
+    per_byte: float
+    waiting: int
+    admitted: int
+    next: int
+    packets_out: int
+    bytes_out: int
+    not_sent: int
+    def __init__(self, outbox: Outbox) -> None: ...
+    def open(self, owner: object, session: int, protect: int) -> None:
+        """The handshake is done: libsrtp's session and srtp_protect, as addresses; `owner` keeps the session."""
+
+    def aim(self, address: Address | None) -> None:
+        """Packets go there from now on. Raises ValueError if it is no address."""
+
+    def lend(self, times: Any, entries: Any) -> None:
+        """The rings of SentPackets, which stay where they are."""
+
+    def send_rtp(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bool:
+        """See `sfu.forwarding.outlet.Outlet`."""
+
+    def close(self) -> None: ...
+
+class Leg:
+    link: Link
+    forwarded: Meter
+    ssrc: int
+    paceable: bool
+    high: int
+    offset: int
+    timestamp: int
+    timestamp_offset: int
+    observe_at: float
+    whole_until: int
+    packets: int
+    octets: int
+    total_bytes: int
+    def __init__(self, link: Link) -> None: ...
+    def remember(self, key: int, offset: int, data: bytes, marker: bool) -> None:
+        """Packets of this layer of a picture are forwarded so; see `Patch`."""
+
+    def forget(self) -> None:
+        """Nothing is decided."""
+
+class Fan:
+    def __init__(self, slots: Sequence[Any]) -> None: ...
+    def send(
+        self,
+        template: bytes,
+        seq: int,
+        timestamp: int,
+        payload_size: int,
+        stamp_at: int,
+        now: float,
+        layer: Layer | None,
+        patch_at: int,
+    ) -> None:
+        """Send one packet to every slot, in their order."""
