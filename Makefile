@@ -7,13 +7,15 @@ INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-
 STAMP  := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
-.PHONY: help run test check format bench bench-forwarding clean browsers
+.PHONY: help native sanitize run test check format bench bench-forwarding clean browsers
 
 help:
 	@echo "make run     install into $(VENV) and start the daemon; open the URL it prints"
 	@echo "make test    install what tests need (Chromium too, where apt-get is allowed) and run them all"
 	@echo "make check   format, lint, types, house rules"
 	@echo "make format  rewrite the sources in the house format"
+	@echo "make native  build the native engine again, after a change of its C files"
+	@echo "make sanitize  build it with AddressSanitizer and UBSan, run the tests that reach it, build it without again"
 	@echo "make bench   the same room as mesh, SFU, with MediaRelay and as relay tree: table, charts, report.html"
 	@echo "make bench-forwarding   CPU per forwarded packet, short form"
 
@@ -48,6 +50,17 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+native: $(STAMP)
+	SFU_ENGINE=native $(INSTALL) --editable .
+
+# Python itself is not built for it: the sanitizer has to be there first, and looks for no leaks (Python keeps much).
+SANITIZED := tests/forwarding tests/rooms tests/transport tests/flow tests/integration
+sanitize: $(STAMP)
+	SFU_ENGINE=native SFU_SANITIZE=1 $(INSTALL) --editable .
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  PYTHONMALLOC=malloc $(BIN)/python -m pytest $(or $(ARGS),$(SANITIZED)); \
+	  result=$$?; SFU_ENGINE=native $(INSTALL) --editable .; exit $$result
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.topology --quick $(ARGS)

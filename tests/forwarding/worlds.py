@@ -42,7 +42,7 @@ def session(kind: int) -> Session:
 
 
 class Wire:
-    """An outlet whose datagrams are kept, as they would leave; RTCP is the same work for all engines and stays plain."""
+    """An outlet whose datagrams are kept, as they would leave; RTCP, the same work for all engines, is plain."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
