@@ -29,9 +29,9 @@ class BuildNative(build_ext):
         except Exception as error:  # whatever a compiler may do wrong
             if os.environ.get("SFU_ENGINE") == "native":
                 raise
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            print(f"The native engine is left out, Python will do its work: {reason[0]}", file=sys.stderr)
-            self.extensions.clear()
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            print(f"The native engine is left out, Python will do its work: {reason:.100}", file=sys.stderr)
+            self.extensions = []
 
     def build_extension(self, ext: Extension) -> None:
         flags = FLAGS + (SANITIZE if os.environ.get("SFU_SANITIZE") else [])
@@ -59,7 +59,7 @@ def extensions() -> list[Extension]:
         "sfu.forwarding.native.core",
         [f"{NATIVE}/core.pyx"],
         include_dirs=[NATIVE],
-        depends=[*HAND_WRITTEN, *HEADERS],
+        depends=[f"{NATIVE}/core.pyx", *HAND_WRITTEN, *HEADERS],
     )
     return cythonize([core], build_dir="build/cython", force=True) if sys.platform == "linux" else []
 
@@ -78,6 +78,7 @@ setup(
         "sfu.web": ["*"],
         "sfu.web.js": ["*"],
     },
+    exclude_package_data={"sfu.forwarding.native": ["*.c", "*.h", "*.pyx"]},  # of the wheel
     ext_modules=extensions(),
     cmdclass={"build_ext": BuildNative},
 )
