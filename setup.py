@@ -7,8 +7,8 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "sfu/forwarding/native"
-HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "link", "leg")]
-HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "link", "leg")]
+HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "inbox", "link", "leg")]
+HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "inbox", "link", "leg")]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]
 STRICT = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]

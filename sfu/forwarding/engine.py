@@ -13,7 +13,7 @@ from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.slot import Slot
 
 if TYPE_CHECKING:
-    from sfu.forwarding.native.core import Link, Outbox
+    from sfu.forwarding.native.core import Inbox, Link, Outbox
 
 
 class EngineMissing(Exception):
@@ -43,6 +43,10 @@ class Engine:
 
     def outbox(self, fd: int, gso: bool, on_waiting: Callable[[], object]) -> "Outbox | None":
         """What sends a UDP port's packets; None where the port does that itself."""
+        return None
+
+    def inbox(self, fd: int) -> "Inbox | None":
+        """What reads a UDP port; None where the port does that itself."""
         return None
 
     def link(self, outbox: object) -> "Link | None":

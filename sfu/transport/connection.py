@@ -102,7 +102,7 @@ class Connection:
             return
         self._srtp = srtp = self.dtls.srtp(self._space)
         if self.link is not None:
-            self.link.open(srtp, *srtp.sending())
+            self.link.open(srtp, *srtp.addresses())
         self.sink.connected(self._clock())
         self.schedule()
         if self._sctp_wanted is not None:
@@ -258,11 +258,11 @@ class Connection:
             "srtp_profile": self.dtls.srtp_profile,
             "nominated": self.ice.nominated,
             "migrations": self.ice.migrations,
-            "packets_in": counters.packets_in,
-            "bytes_in": counters.bytes_in,
+            "packets_in": counters.packets_in + (link.packets_in if link is not None else 0),
+            "bytes_in": counters.bytes_in + (link.bytes_in if link is not None else 0),
             "packets_out": counters.packets_out + (link.packets_out if link is not None else 0),
             "bytes_out": counters.bytes_out + (link.bytes_out if link is not None else 0),
-            "srtp_rejected": counters.srtp_rejected,
+            "srtp_rejected": counters.srtp_rejected + (link.rejected if link is not None else 0),
             "before_handshake": counters.before_handshake,
             "not_sent": counters.not_sent + (link.not_sent if link is not None else 0),
         }

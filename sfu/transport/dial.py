@@ -85,6 +85,9 @@ class DialedConnection(Connection):
         if self.ice.selected is None and not self._closed:
             self.ice.selected = address
             self.moved()
+            if self.link is not None:
+                self.link.on_rtp = self.sink.receive_rtp
+                self._port.route(address, self.link)
             super().begin(self.fingerprints)
 
     def _batch(self, now: float) -> None:

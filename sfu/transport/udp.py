@@ -57,6 +57,7 @@ class UdpPort:
         self._outbox = engine.outbox(sock.fileno(), self._gso, self._wake_up) or Outbox(
             sock, self._gso, self._wake_up
         )
+        self._inbox = engine.inbox(sock.fileno())
         # Send a datagram to an address at the end of this wake-up (or of this turn of the event loop).
         self.queue: Callable[[bytes, Address], None] = self._outbox.queue
         self._closed = False
@@ -76,6 +77,25 @@ class UdpPort:
 
     def _readable(self) -> None:
         now = time.monotonic()
+        if self._inbox is None:
+            self._read(now)
+        else:
+            datagrams, size = self._inbox.read(MAX_BATCH, now, self.on_datagram, self._datagram_failed)
+            self.counters.datagrams_in += datagrams
+            self.counters.bytes_in += size
+        try:
+            self.on_batch(now)
+        except Exception:
+            self.counters.handler_errors += 1
+            logger.exception("a batch could not be ended")
+        self.flush()
+
+    def _datagram_failed(self) -> None:
+        # Our defect, met by one peer's datagram: it costs that datagram, not the server.
+        self.counters.handler_errors += 1
+        logger.exception("a datagram could not be handled")
+
+    def _read(self, now: float) -> None:
         receive = self._socket.recvfrom
         on_datagram = self.on_datagram
         counters = self.counters
@@ -92,15 +112,7 @@ class UdpPort:
             try:
                 on_datagram(data, address, now)
             except Exception:
-                # Our defect, met by one peer's datagram: it costs that datagram, not the server.
-                counters.handler_errors += 1
-                logger.exception("a datagram could not be handled")
-        try:
-            self.on_batch(now)
-        except Exception:
-            counters.handler_errors += 1
-            logger.exception("a batch could not be ended")
-        self.flush()
+                self._datagram_failed()
 
     def address(self, host: str, port: int) -> Address:
         """The address of an IP literal as this socket's family writes it. Raises ValueError for names."""
@@ -112,6 +124,11 @@ class UdpPort:
     def link(self) -> "Link | None":
         """What sends one connection's RTP, where the engine does that itself."""
         return self.engine.link(self._outbox)
+
+    def route(self, address: Address, link: "Link | None") -> None:
+        """SRTP from there is for the connection of this link, where the engine decrypts it; None: for nobody."""
+        if self._inbox is not None:
+            self._inbox.route(address, link)
 
     def _wake_up(self) -> None:
         self._loop.call_soon(self.flush)

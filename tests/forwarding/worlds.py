@@ -55,7 +55,7 @@ class Wire:
         self._outbox = engine.outbox(-1, True, lambda: None)
         self.link = engine.link(self._outbox)
         if self.link is not None:
-            self.link.open(self._srtp, *self._srtp.sending())
+            self.link.open(self._srtp, *self._srtp.addresses())
             self.link.aim(HERE)
 
     def let(self, value: bool) -> None:

@@ -37,6 +37,9 @@ class FakePort:
     def link(self) -> None:
         return None
 
+    def route(self, address: Address, link: object) -> None:
+        assert link is None
+
     def queue(self, data: bytes, address: Address) -> None:
         self.sent.append((data, address))
 

@@ -41,9 +41,14 @@ class Link:
     packets_out: int
     bytes_out: int
     not_sent: int
+    packets_in: int
+    bytes_in: int
+    rejected: int
+    on_rtp: Callable[[bytes, float], None] | None
+    """Given each decrypted packet and when it came."""
     def __init__(self, outbox: Outbox) -> None: ...
-    def open(self, owner: object, session: int, protect: int) -> None:
-        """The handshake is done: libsrtp's session and srtp_protect, as addresses; `owner` keeps the session."""
+    def open(self, owner: object, session: int, protect: int, receiving: int = 0, unprotect: int = 0) -> None:
+        """The handshake is done: libsrtp's sessions and functions, as addresses; `owner` keeps the sessions."""
 
     def aim(self, address: Address | None) -> None:
         """Packets go there from now on. Raises ValueError if it is no address."""
@@ -65,6 +70,20 @@ class Link:
         """See `sfu.forwarding.outlet.Outlet`."""
 
     def close(self) -> None: ...
+
+class Inbox:
+    def __init__(self, fd: int) -> None: ...
+    def route(self, address: Address, link: Link | None) -> None:
+        """SRTP from there is for this connection, once that has its keys; None: for nobody."""
+
+    def read(
+        self,
+        most: int,
+        now: float,
+        on_datagram: Callable[[bytes, Address, float], None],
+        on_failure: Callable[[], None],
+    ) -> tuple[int, int]:
+        """Read what is there, up to `most`; datagrams and bytes. `on_failure` is called in place of raising."""
 
 class Leg:
     link: Link

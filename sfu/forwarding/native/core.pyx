@@ -10,8 +10,14 @@ cdef extern from "<arpa/inet.h>" nogil:
     int AF_INET
     int AF_INET6
     int inet_pton(int family, const char *text, void *address)
+    const char *inet_ntop(int family, const void *address, char *text, uint32_t size)
     uint16_t htons(uint16_t value)
+    uint16_t ntohs(uint16_t value)
     uint32_t htonl(uint32_t value)
+    uint32_t ntohl(uint32_t value)
+
+cdef extern from "<net/if.h>" nogil:
+    char *if_indextoname(unsigned int index, char *name)
 
 cdef extern from "<netinet/in.h>" nogil:
     struct in6_addr:
@@ -71,6 +77,20 @@ cdef extern from "outbox.h" nogil:
     void outbox_flush(c_outbox *)
     void outbox_clear(c_outbox *)
 
+cdef extern from "inbox.h" nogil:
+    int INBOX_BATCH
+    struct datagram:
+        unsigned char *data
+        size_t size
+        sockaddr_in6 sender
+        uint32_t sender_size
+    struct c_inbox "inbox":
+        datagram *datagrams
+    int inbox_init(c_inbox *, int fd)
+    void inbox_free(c_inbox *)
+    int inbox_read(c_inbox *, unsigned int most)
+    int inbox_is_rtp(const datagram *)
+
 cdef extern from "link.h" nogil:
     ctypedef int (*protect_function)(void *session, void *packet, int *size)
     struct c_link "link":
@@ -78,6 +98,8 @@ cdef extern from "link.h" nogil:
         c_box *box
         void *session
         protect_function protect
+        void *receiving
+        protect_function unprotect
         int paced
         int clogged
         double free_at
@@ -91,6 +113,10 @@ cdef extern from "link.h" nogil:
         uint64_t packets
         uint64_t bytes
         uint64_t not_sent
+        uint64_t packets_in
+        uint64_t bytes_in
+        uint64_t rejected
+    int link_open(c_link *, unsigned char *packet, size_t size)
     struct changes:
         uint16_t seq16
         uint32_t timestamp
@@ -320,7 +346,8 @@ cdef class Link:
     cdef c_link c
     cdef readonly Outbox outbox
     cdef Box _box
-    cdef object _keep  # the session's owner
+    cdef object _keep  # the sessions' owner
+    cdef public object on_rtp
     cdef object _times
     cdef object _entries
 
@@ -334,13 +361,13 @@ cdef class Link:
     def ready(self):
         return self.c.session != NULL and self.c.box != NULL
 
-    def open(self, owner, uintptr_t session, uintptr_t protect):
+    def open(self, owner, uintptr_t session, uintptr_t protect, uintptr_t receiving=0, uintptr_t unprotect=0):
         self._keep = owner
-        self.c.session = <void *>session
-        self.c.protect = <protect_function>protect
+        self.c.session, self.c.protect = <void *>session, <protect_function>protect
+        self.c.receiving, self.c.unprotect = <void *>receiving, <protect_function>unprotect
 
     def close(self):
-        self.c.session = NULL
+        self.c.session = self.c.receiving = NULL
         self._keep = None
         self.aim(None)
 
@@ -420,6 +447,86 @@ cdef class Link:
     def bytes_out(self): return self.c.bytes
     @property
     def not_sent(self): return self.c.not_sent
+    @property
+    def packets_in(self): return self.c.packets_in
+    @property
+    def bytes_in(self): return self.c.bytes_in
+    @property
+    def rejected(self): return self.c.rejected
+
+
+cdef bytes sender_key(const sockaddr_in6 *address, uint32_t size):
+    return (<const char *>address)[:size]
+
+
+cdef tuple sender_address(const sockaddr_in6 *six):
+    """As Python's sockets write it."""
+    cdef char text[64]
+    cdef char name[64]
+    cdef const sockaddr_in *four = <const sockaddr_in *>six
+    if four.sin_family == AF_INET:
+        inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text))
+        return (<bytes>text).decode(), ntohs(four.sin_port)
+    inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof(text))
+    host = (<bytes>text).decode()
+    if six.sin6_scope_id and if_indextoname(six.sin6_scope_id, name) != NULL:
+        host += "%" + (<bytes>name).decode()
+    return host, ntohs(six.sin6_port), ntohl(six.sin6_flowinfo), six.sin6_scope_id
+
+
+cdef class Inbox:
+    """The receiving side of a UDP port: SRTP of known senders goes to their links, all else to who reads."""
+
+    cdef c_inbox c
+    cdef dict _links  # by the sender's address as the kernel writes it
+
+    def __cinit__(self, int fd):
+        self._links = {}
+        if not inbox_init(&self.c, fd):
+            raise MemoryError
+
+    def __dealloc__(self):
+        inbox_free(&self.c)
+
+    def route(self, address, link):
+        cdef Box box = Box(address)
+        cdef bytes key = sender_key(&box.c.address, box.c.address_size)
+        if link is None:
+            self._links.pop(key, None)
+        else:
+            self._links[key] = link
+
+    def read(self, int most, double now, on_datagram, on_failure):
+        cdef int found, number
+        cdef Py_ssize_t datagrams = 0, size = 0
+        while most > 0:
+            with nogil:
+                found = inbox_read(&self.c, most)
+            if found == 0:
+                break
+            most -= found if found > 0 else 1
+            for number in range(found):
+                datagrams += 1
+                size += self.c.datagrams[number].size
+                try:
+                    self._give(&self.c.datagrams[number], now, on_datagram)
+                except Exception:
+                    on_failure()
+            if 0 < found < INBOX_BATCH:
+                break
+        return datagrams, size
+
+    cdef _give(self, datagram *one, double now, on_datagram):
+        cdef Link link
+        cdef int opened
+        if inbox_is_rtp(one):
+            link = self._links.get(sender_key(&one.sender, one.sender_size))
+            if link is not None and link.c.receiving != NULL:
+                opened = link_open(&link.c, one.data, one.size)
+                if opened >= 0:
+                    link.on_rtp((<char *>one.data)[:opened], now)
+                return
+        on_datagram((<char *>one.data)[:one.size], sender_address(&one.sender), now)
 
 
 cdef class Leg:

@@ -19,6 +19,9 @@ class NativeEngine(Engine):
     def outbox(self, fd: int, gso: bool, on_waiting: Callable[[], object]) -> core.Outbox:
         return core.Outbox(fd, gso, on_waiting)
 
+    def inbox(self, fd: int) -> core.Inbox:
+        return core.Inbox(fd)
+
     def link(self, outbox: object) -> core.Link:
         assert isinstance(outbox, core.Outbox)
         return core.Link(outbox)

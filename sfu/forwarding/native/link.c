@@ -47,6 +47,18 @@ int link_send(struct link *link, const unsigned char *template, size_t size, con
     return 1;
 }
 
+int link_open(struct link *link, unsigned char *packet, size_t size)
+{
+    int opened = (int)size;
+
+    link->packets_in += 1;
+    link->bytes_in += size;
+    if (link->unprotect(link->receiving, packet, &opened) == 0)
+        return opened;
+    link->rejected += 1;
+    return -1;
+}
+
 int link_admits(const struct link *link, double now)
 {
     return link->waiting == 0 && link->free_at < now + WINDOW;

@@ -9,7 +9,7 @@
 
 #include "outbox.h"
 
-/* libsrtp's srtp_protect: encrypts in place and adds the tag; 0 = done. */
+/* libsrtp's srtp_protect: encrypts in place and adds the tag; 0 = done. And srtp_unprotect, which undoes it. */
 typedef int (*protect_function)(void *session, void *packet, int *size);
 
 struct link {
@@ -17,6 +17,8 @@ struct link {
     struct box *box;          /* NULL until there is an address */
     void *session;            /* NULL before the handshake and after the end */
     protect_function protect;
+    void *receiving;          /* as `session`, for packets that come */
+    protect_function unprotect;
 
     int paced;                /* whether video leaves at a rate */
     int clogged;              /* so much waits that frames are cut off */
@@ -30,6 +32,7 @@ struct link {
 
     uint64_t packets, bytes;  /* protected and queued */
     uint64_t not_sent;
+    uint64_t packets_in, bytes_in, rejected;
 };
 
 /* What is written into a copy of the template as it leaves. */
@@ -49,6 +52,9 @@ struct changes {
 
 /* Protect a changed copy of the template and queue it; 0 if it can't be, and then nothing has changed. */
 int link_send(struct link *link, const unsigned char *template, size_t size, const struct changes *changes);
+
+/* Decrypt a packet of `size` bytes in place; the size of what is left, or -1 if it is not authentic or came before. */
+int link_open(struct link *link, unsigned char *packet, size_t size);
 
 /* Whether a packet may leave at once by the pace; nothing is counted yet. */
 int link_admits(const struct link *link, double now);
