@@ -60,7 +60,7 @@ class UdpPort:
         self._inbox = engine.inbox(sock.fileno())
         # Send a datagram to an address at the end of this wake-up (or of this turn of the event loop).
         self.queue: Callable[[bytes, Address], None] = self._outbox.queue
-        self._closed = False
+        self._reading = self._closed = False
         self.counters = PortCounters()
         self.on_datagram: Callable[[bytes, Address, float], None] = lambda data, address, now: None
         self.on_batch: Callable[[float], None] = lambda now: None
@@ -77,6 +77,7 @@ class UdpPort:
 
     def _readable(self) -> None:
         now = time.monotonic()
+        self._reading = True
         if self._inbox is None:
             self._read(now)
         else:
@@ -88,6 +89,7 @@ class UdpPort:
         except Exception:
             self.counters.handler_errors += 1
             logger.exception("a batch could not be ended")
+        self._reading = False
         self.flush()
 
     def _datagram_failed(self) -> None:
@@ -131,7 +133,8 @@ class UdpPort:
             self._inbox.route(address, link)
 
     def _wake_up(self) -> None:
-        self._loop.call_soon(self.flush)
+        if not self._reading:  # else it ends with a flush
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Send all that is queued."""
@@ -150,6 +153,8 @@ class UdpPort:
         self.flush()
         self._closed = True
         self._outbox.close()
+        if self._inbox is not None:
+            self._inbox.close()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 

@@ -85,6 +85,9 @@ class Inbox:
     ) -> tuple[int, int]:
         """Read what is there, up to `most`; datagrams and bytes. `on_failure` is called in place of raising."""
 
+    def close(self) -> None:
+        """Read no more: the descriptor may be another's now."""
+
 class Leg:
     link: Link
     forwarded: Meter

@@ -85,6 +85,7 @@ cdef extern from "inbox.h" nogil:
         sockaddr_in6 sender
         uint32_t sender_size
     struct c_inbox "inbox":
+        int fd
         datagram *datagrams
     int inbox_init(c_inbox *, int fd)
     void inbox_free(c_inbox *)
@@ -499,7 +500,7 @@ cdef class Inbox:
     def read(self, int most, double now, on_datagram, on_failure):
         cdef int found, number
         cdef Py_ssize_t datagrams = 0, size = 0
-        while most > 0:
+        while most > 0 and self.c.fd >= 0:
             with nogil:
                 found = inbox_read(&self.c, most)
             if found == 0:
@@ -515,6 +516,9 @@ cdef class Inbox:
             if 0 < found < INBOX_BATCH:
                 break
         return datagrams, size
+
+    def close(self):
+        self.c.fd = -1
 
     cdef _give(self, datagram *one, double now, on_datagram):
         cdef Link link
