@@ -81,7 +81,7 @@ export class Connection extends Emitter {
     const { unseen, most } = this.#watching;
     if (most === watch.most && unseen.size === watch.unseen.size && [...unseen].every((key) => watch.unseen.has(key))) return;
     this.#watching = watch;
-    this.update();
+    if (this.#tiles.length > 0) this.update();
   }
 
   /** @param {ReadonlyMap<string, import('./types.js').View>} views  by publication */

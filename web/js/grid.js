@@ -49,9 +49,10 @@ export class Grid {
     }).observe(element);
   }
 
-  /** @returns {{width: number, height: number}} what tiles have, in CSS pixels */
-  get area() {
-    return { width: this.#element.clientWidth, height: this.#element.clientHeight };
+  /** @returns {{width: number, height: number}} what tiles and the bar below them share, in CSS pixels */
+  get space() {
+    const { clientWidth: width, clientHeight: height } = this.#element.parentElement ?? this.#element;
+    return { width, height };
   }
 
   /**
@@ -105,7 +106,7 @@ export class Grid {
   }
 
   #place() {
-    const { area } = this;
+    const area = { width: this.#element.clientWidth, height: this.#element.clientHeight };
     if (area.width === 0 || area.height === 0) return;
     const alone = this.#inviting;
     this.#invite.hidden = !alone;

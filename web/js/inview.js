@@ -71,13 +71,13 @@ export class InView {
    * @returns {string[]} keys of the tiles in view, in order
    */
   arrange(entries, grid, media) {
-    const { area, pinned } = grid;
+    const { space, pinned } = grid;
     const keys = new Set(entries.map(({ key }) => key));
     this.#speaking.keep(keys);
     for (const key of this.#qualities.keys()) if (!keys.has(key)) this.#qualities.delete(key);
     // Where everybody sends to everybody all is received anyway.
     const served = media?.path !== 'mesh';
-    const most = !served || area.width === 0 ? Infinity : this.#most || capacity(area);
+    const most = !served || space.width === 0 ? Infinity : this.#most || capacity(space);
     const claims = entries.map(({ key, source, live, view }) => ({
       key,
       fixed: view.own || source === 'screen' || key === pinned,

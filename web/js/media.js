@@ -29,6 +29,8 @@ export class Media extends Emitter {
   #connection = null;
   /** @type {Mesh | null} */
   #mesh = null;
+  /** @type {import('./path.js').Watch} */
+  #watching = { unseen: new Set(), most: Infinity };
   #settled = false;
   /** Others who play everything on the present path. @type {Set<string>} */
   #settledOthers = new Set();
@@ -89,6 +91,7 @@ export class Media extends Emitter {
 
   /** Which tiles are in view. @param {import('./path.js').Watch} watch */
   watch(watch) {
+    this.#watching = watch;
     this.#connection?.watch(watch);
   }
 
@@ -162,8 +165,10 @@ export class Media extends Emitter {
     if (path === 'sfu' ? this.#connection : this.#mesh) return;
     /** @type {Way} */
     let way;
-    if (path === 'sfu') way = this.#connection = new Connection(this.#link, this.#local, this.#wish);
-    else way = this.#mesh = new Mesh(this.#link, this.#local);
+    if (path === 'sfu') {
+      way = this.#connection = new Connection(this.#link, this.#local, this.#wish);
+      this.#connection.watch(this.#watching);
+    } else way = this.#mesh = new Mesh(this.#link, this.#local);
     for (const name of /** @type {const} */ (['up', 'slots', 'chat-open', 'chat', 'file', 'counters', 'bandwidth'])) {
       way.on(name, (/** @type {any} */ detail) => this.emit(name, detail));
     }

@@ -13,9 +13,9 @@
 /** A page of twelve: on a laptop tiles are still wide enough to know a face. Phones show half of it. */
 const MOST = 12;
 const MOST_SMALL = 6;
-const SMALL = 440; // CSS pixels, the shorter side of the area
+const SMALL = 440; // CSS pixels, the shorter side of the space
 
-/** @param {{width: number, height: number}} area @returns {number} how many tiles one page holds */
+/** @param {{width: number, height: number}} space @returns {number} how many tiles one page holds */
 export function capacity({ width, height }) {
   return Math.min(width, height) < SMALL ? MOST_SMALL : MOST;
 }

@@ -35,9 +35,9 @@ export function short(flow) {
 /** @param {SlotFlow} flow @returns {string} which encoding, and its rate */
 export function figures(flow) {
   if (flow.bps === 0) return 'No picture flows now.';
-  const layers = flow.temporal > 0 || flow.spatial > 0 ? `, layers ${flow.spatial}.${flow.temporal}` : '';
-  const encoding = flow.rid ? ` (encoding “${flow.rid}”${layers})` : '';
-  return `${flow.height > 0 ? `${flow.height} lines` : 'Picture'}${encoding}, ${rate(flow.bps)}`;
+  const encoding = flow.rid ? `, encoding ${flow.rid}` : '';
+  const layers = flow.temporal > 0 || flow.spatial > 0 ? `, layer S${flow.spatial} T${flow.temporal}` : '';
+  return `${flow.height > 0 ? `${flow.height} lines, ` : ''}${rate(flow.bps)}${encoding}${layers}`;
 }
 
 /**

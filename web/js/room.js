@@ -125,6 +125,7 @@ export class RoomView {
 
   #listen() {
     const session = this.#session;
+    session.on('media', () => this.#draw());
     session.on('room', () => this.draw());
     session.on('slots', () => this.draw());
     session.on('path', () => this.draw());

@@ -21,6 +21,7 @@ import { LinkLost, SignalingError } from './signaling.js';
  * @typedef {object} SessionEvents
  * @property {SessionState} state
  * @property {void} room  who is here, or what they publish or mute
+ * @property {void} media  it is made and about to start: what is in view can be told first
  * @property {void} slots  what is received where
  * @property {string} arrived  a name
  * @property {{id: string, name: string, reason: LeaveReason}} departed
@@ -223,6 +224,7 @@ export class Session extends Emitter {
       this.#lose(error);
     });
     this.media = media;
+    this.emit('media', undefined);
     media.start();
     this.emit('room', undefined);
     this.#flush();
