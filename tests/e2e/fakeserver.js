@@ -6,12 +6,13 @@
 (() => {
   const fake = {
     received: [], // every message of the page
-    names: [], // who else is in the room; a test sets it before the page joins
+    names: new URLSearchParams(location.search).get('with')?.split(',') ?? [], // "Bob+" shares a screen, "Bob-" has no camera
     me: 'p_0',
     pc: null,
     said: null,
     slots: new Map(), // mid -> publication
-    simulcast: true,
+    simulcast: true, // takes every encoding
+    refuse: {}, // type -> error code
     say(message) {
       fake.socket.onmessage?.({ data: JSON.stringify(message) });
     },
@@ -128,7 +129,7 @@
       case 'ping':
         return { type: 'pong' };
       default:
-        return fake.refuse?.[message.type] ? { type: 'error', code: fake.refuse[message.type], message: 'refused' } : { type: 'ok' };
+        return fake.refuse[message.type] ? { type: 'error', code: fake.refuse[message.type], message: 'refused' } : { type: 'ok' };
     }
   }
 
@@ -144,7 +145,7 @@
     }
     send(text) {
       const message = JSON.parse(text);
-      fake.received.push({ ...message, at: performance.now() });
+      fake.received.push(message);
       this.#queue = this.#queue.then(async () => {
         const answered = await reply(message);
         if (message.id !== undefined) setTimeout(() => this.onmessage?.({ data: JSON.stringify({ ...answered, re: message.id }) }));
