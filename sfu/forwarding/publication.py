@@ -5,22 +5,26 @@ Knows codecs and subscribers; knows no connection, and not the participant but f
 
 from collections.abc import Callable, Mapping
 
+from sfu.forwarding.asking import Asking
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import codec_key
+from sfu.forwarding.siblings import Siblings
 from sfu.forwarding.slot import Slot
 from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Codec
 
 # After a switch of codec, packets of another one are late ones of before for this long.
 SWITCH_PAUSE = 0.5
+# Of the largest encoding, in pixels, until a key frame tells it; each one below is half as high.
+ASSUMED_HEIGHT = 720
 
 
 class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_codecs", "_switched_at", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "on_demand",
-        "participant", "slots", "source",
+        "_ask_key_frame", "_codecs", "_siblings", "_switched_at", "asking", "codec", "encodings", "extensions", "id",
+        "kind", "mid", "muted", "on_demand", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -42,14 +46,61 @@ class Publication:
         self._codecs = {codec.payload_type: codec for codec in accepted.codecs}
         self.extensions: Mapping[str, int] = accepted.extensions
         self.codec = accepted.codecs[0]
-        self.encoding = Encoding("", self.codec, self.extensions, ask_key_frame)
+        self._ask_key_frame = ask_key_frame
+        # Ascending in quality; one with the rid "" where there is no simulcast.
+        self.encodings: tuple[Encoding, ...] = ()
+        self._arrange(accepted.rids)
+        # What the publisher is asked to send; None where it sends what it likes.
+        self.asking: Asking | None = None
         self.slots: list[Slot] = []
         # Told when the first slot takes the publication, and when the last one lets go.
         self.on_demand: Callable[[], None] | None = None
         self._switched_at = float("-inf")
 
+    def _arrange(self, rids: tuple[str, ...]) -> None:
+        """Have an encoding for each rid; those that were there before stay as they are."""
+        known = {encoding.rid: encoding for encoding in self.encodings}
+        self.encodings = tuple(
+            known.get(rid) or Encoding(rid, self.codec, self.extensions, self._ask_key_frame)
+            for rid in rids or ("",)
+        )
+        self._siblings = Siblings(self.encodings)
+        top = len(self.encodings) - 1
+        for steps, encoding in enumerate(reversed(self.encodings)):
+            encoding.quality.assumed_height = ASSUMED_HEIGHT >> steps
+            encoding.on_look = self._look if top else None
+
+    def _look(self, now: float) -> None:
+        if self._siblings.look(now):
+            for slot in list(self.slots):
+                slot.egress.reallocate(now)
+
+    def find(self, rid: str) -> Encoding | None:
+        """The encoding of this rid; "" names the only one of a publication without simulcast."""
+        for encoding in self.encodings:
+            if encoding.rid == rid:
+                return encoding
+        return None
+
+    @property
+    def encoding(self) -> Encoding:
+        """The best encoding that has sent anything, else the first: for who doesn't choose."""
+        return next((one for one in reversed(self.encodings) if one.arrivals.packets), self.encodings[0])
+
     def renegotiated(self, accepted: Accepted, now: float) -> None:
-        """The publisher's payload types or extension ids changed in a new offer."""
+        """The publisher's payload types, extension ids or encodings changed in a new offer.
+
+        Encodings that stay go on as they are; slots that showed one that is gone join again.
+        """
+        if set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}:
+            self._arrange(accepted.rids)
+        self._renegotiate_formats(accepted, now)
+        for slot in list(self.slots):
+            target = slot.target
+            if slot.publication is self and target is not None and target.encoding not in self.encodings:
+                slot.codec_changed(now)
+
+    def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:
         codecs = {codec.payload_type: codec for codec in accepted.codecs}
         if codecs == self._codecs and accepted.extensions == self.extensions:
             return
@@ -88,14 +139,31 @@ class Publication:
     def remove(self, slot: Slot) -> None:
         """A slot shows it no more."""
         self.slots.remove(slot)
+        if self.asking is not None:
+            self.asking.touch()
         if not self.slots and self.on_demand is not None:
             self.on_demand()
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The encodings that slots take, or would take, by rid."""
+        return frozenset().union(*(slot.taken for slot in self.slots))
+
+    def taken_changed(self, now: float) -> None:
+        """A slot takes another encoding than before."""
+        if self.asking is not None:
+            self.asking.update(now)
+
+    def available(self, encoding: Encoding, now: float) -> bool:
+        """Whether a slot that takes this encoding can expect packets of it."""
+        return not encoding.stopped if self.asking is None else self.asking.available(encoding, now)
 
     def has_payload_type(self, payload_type: int) -> bool:
         return payload_type in self._codecs
 
     def _reconfigure(self, now: float) -> None:
-        self.encoding.reconfigure(self.codec, self.extensions)
+        for encoding in self.encodings:
+            encoding.reconfigure(self.codec, self.extensions)
         for slot in list(self.slots):
             if slot.publication is self:  # still: one slot's change is told to an observer, who may act on it
                 slot.codec_changed(now)
@@ -113,5 +181,5 @@ class Publication:
             "muted": self.muted,
             "codec": self.codec.name,
             "subscribers": len(self.slots),
-            "encodings": [self.encoding.stats(now)],
+            "encodings": [encoding.stats(now) for encoding in self.encodings],
         }

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Mapping, Sequence
 
+from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
@@ -46,10 +47,26 @@ class FakeOutlet:
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
 
-    def send_rtp(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bool:
+    def send_rtp(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bool:
         if self.refusing:
             return False
-        self.rtp.append(template[:2] + struct.pack("!HII", seq16, timestamp, ssrc) + template[12:])
+        packet = bytearray(template)
+        packet[2:12] = struct.pack("!HII", seq16, timestamp, ssrc)
+        if stamp_at:
+            packet[stamp_at : stamp_at + 2] = struct.pack("!H", stamp)
+        packet[patch_at : patch_at + len(patch)] = patch
+        assert len(packet) == len(template), "a patch lies within the packet"
+        self.rtp.append(bytes(packet))
         return True
 
     def send_rtcp(self, compound: bytes) -> None:
@@ -151,7 +168,8 @@ class Track:
         outlet = outlet or FakeOutlet()
         kind = self.publication.kind
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly", ids=ids)))
-        slot = Slot("5", kind, profile, outlet, "tile", lambda slot: self.changes.append(slot.state.value))
+        egress = Egress(outlet)
+        slot = Slot("5", kind, profile, egress, "tile", lambda slot: self.changes.append(slot.state.value))
         slot.point(self.publication, now)
         return slot, outlet
 
