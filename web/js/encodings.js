@@ -49,6 +49,18 @@ export function encodingsFor(isScreen, wish) {
   return several.map((one) => scalable(one, 'L1T3'));
 }
 
+/**
+ * By how much a camera's picture is divided for each of its encodings. Chromium sends as many of them as it finds a
+ * picture large enough for, the least first: of a small camera the last to be sent has to be the whole picture.
+ * @param {MediaStreamTrack} track
+ * @returns {number[]} 0: not worth sending
+ */
+export function scalesFor(track) {
+  const { width = 1280, height = 720 } = track.getSettings();
+  const lines = Math.min(width, height);
+  return lines >= 540 ? [4, 2, 1] : lines >= 270 ? [2, 1, 0] : [1, 0, 0];
+}
+
 /** @param {RTCRtpEncodingParameters} encoding @param {string} scalabilityMode @returns {RTCRtpEncodingParameters} */
 function scalable(encoding, scalabilityMode) {
   return /** @type {RTCRtpEncodingParameters} */ ({ ...encoding, scalabilityMode });

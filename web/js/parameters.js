@@ -12,6 +12,8 @@ export class SenderParameters {
   #queue = Promise.resolve();
   /** Which encodings are to be sent, by rid ('' = the only one); those not named are. @type {Map<string, boolean>} */
   #active = new Map();
+  /** By how much the picture is divided for each encoding, 0 = none of it; empty = as they were made. @type {number[]} */
+  #scales = [];
 
   /** @param {RTCRtpSender} sender */
   constructor(sender) {
@@ -30,13 +32,19 @@ export class SenderParameters {
   /** @param {Record<string, boolean>} active  by rid; what is not named stays */
   activate(active) {
     for (const [rid, on] of Object.entries(active)) this.#active.set(rid, on);
-    return this.#applyActive();
+    return this.#adjust();
+  }
+
+  /** @param {number[]} scales  of as many encodings; 0: it is not sent */
+  fit(scales) {
+    this.#scales = scales;
+    return this.#adjust();
   }
 
   /** All encodings are to be sent, as at the beginning. */
   activateAll() {
     this.#active.clear();
-    return this.#applyActive();
+    return this.#adjust();
   }
 
   /** @returns {{rid: string, active: boolean}[]} */
@@ -44,14 +52,17 @@ export class SenderParameters {
     return this.#sender.getParameters().encodings.map(({ rid, active }) => ({ rid: rid ?? '', active: active !== false }));
   }
 
-  #applyActive() {
+  #adjust() {
     return this.change(({ encodings }) => {
+      const scales = encodings?.length === this.#scales.length ? this.#scales : [];
       let changed = false;
-      for (const encoding of encodings ?? []) {
-        const wanted = this.#active.get(encoding.rid ?? '') ?? true;
-        changed ||= (encoding.active ?? true) !== wanted;
+      encodings?.forEach((encoding, index) => {
+        const scale = scales[index] ?? encoding.scaleResolutionDownBy;
+        const wanted = scale !== 0 && (this.#active.get(encoding.rid ?? '') ?? true);
+        changed ||= (encoding.active ?? true) !== wanted || (scale || 1) !== (encoding.scaleResolutionDownBy ?? 1);
         encoding.active = wanted;
-      }
+        if (scale) encoding.scaleResolutionDownBy = scale;
+      });
       return changed;
     });
   }

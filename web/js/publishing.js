@@ -1,7 +1,7 @@
 // The sending half of a connection: one send-only transceiver per source that has a track, pictures in several encodings.
 // Knows: which m-line carries which source and what the server was told of it. Does not know: devices, offers, rooms.
 
-import { encodingsFor, MAX_BITRATE, preferCodec } from './encodings.js';
+import { encodingsFor, MAX_BITRATE, preferCodec, scalesFor } from './encodings.js';
 import { SenderParameters } from './parameters.js';
 
 /** @typedef {import('./types.js').Source} Source */
@@ -52,7 +52,10 @@ export class Publishing {
         offer ||= track !== null;
         continue;
       }
-      if (sender.transceiver.sender.track !== track) await sender.transceiver.sender.replaceTrack(track);
+      if (sender.transceiver.sender.track !== track) {
+        await sender.transceiver.sender.replaceTrack(track);
+        if (track && source === 'camera') void sender.parameters.fit(scalesFor(track));
+      }
       // A camera that is off stays published (muted); a screen that ends is published no more.
       const published = track !== null || (sender.published && !source.startsWith('screen'));
       if (published !== sender.published) {
@@ -142,6 +145,7 @@ export class Publishing {
     if (isVideo) {
       preferCodec(transceiver, this.#wish);
       void parameters.change((all) => preferSharpness(all, isScreen));
+      if (!isScreen) void parameters.fit(scalesFor(track));
     }
     const several = (encodings?.length ?? 0) > 1;
     return { transceiver, parameters, several, publication: null, published: true, toldMuted: false };

@@ -52,7 +52,7 @@ export class Slots {
       const gone = !wanted.has(tile) || (unseen.has(tile) && this.#slots.video.includes(slot));
       if (gone) slot.tile = null;
     }
-    if (this.#slots.audio.length === 0) for (const kind of /** @type {const} */ (['audio', 'video'])) this.#grow(kind, SPARE);
+    if (this.#slots.audio.length === 0) this.#begin(most);
     for (const key of wanted.keys()) {
       this.#seat('audio', key, !unseen.has(key), Infinity);
       if (!unseen.has(key)) this.#seat('video', key, true, most);
@@ -109,6 +109,12 @@ export class Slots {
 
   #seated() {
     return this.#all().flatMap((slot) => (slot.tile === null ? [] : [{ tile: slot.tile, slot }]));
+  }
+
+  /** @param {number} most */
+  #begin(most) {
+    this.#grow('audio', SPARE);
+    this.#grow('video', Math.min(SPARE, most));
   }
 
   /**
