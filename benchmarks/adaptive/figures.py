@@ -50,7 +50,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     utilisation: float | None
     share_of_demand: float
     received_bps: int
-    queue_delay_ms_p95: float
+    queue_delay_ms_p95: float | None
     converge_down_s: float | None
     converge_up_s: float | None
     drain_s: float | None
@@ -90,7 +90,7 @@ def result(profile: Profile, record: Record) -> Result:
         utilisation=_utilisation(record, spans),
         share_of_demand=record.media.total(0, record.seconds) * 8 / record.seconds / record.demand_bps,
         received_bps=round(record.media.total(0, record.seconds) * 8 / record.seconds),
-        queue_delay_ms_p95=percentile(waits, 95) or 0.0,
+        queue_delay_ms_p95=percentile(waits, 95),
         converge_down_s=down,
         converge_up_s=up,
         drain_s=drain,

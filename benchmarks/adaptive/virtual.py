@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from benchmarks.adaptive import descriptions
+from benchmarks.adaptive.account import account
 from benchmarks.adaptive.demand import demand_bps
 from benchmarks.adaptive.profiles import DELAY_MS, Profile
-from benchmarks.adaptive.publisher import RTX_TYPE, Publisher
+from benchmarks.adaptive.publisher import Publisher
 from benchmarks.adaptive.record import Opinion, Record
 from benchmarks.adaptive.shaped import ShapedLink
 from benchmarks.adaptive.subscriber import Subscriber
@@ -52,7 +53,7 @@ class World:
 
 
 class Wire:
-    """A connection as `Participant` sees it, with the timer that a real one has; out goes `pass_on(packet, is_rtcp)`."""
+    """A connection as `Participant` sees it, with a real one's timer; `pass_on(packet, is_rtcp)` is the way out."""
 
     def __init__(self, world: World, room: Room, name: str, observer: Told) -> None:
         self.ready = False
@@ -228,17 +229,6 @@ class _Watching:
         self._subscriber.finish(self._world.now)
         self.record.overflowed, self.record.lost = self._link.overflowed, self._link.lost
         return self.record
-
-
-def account(record: Record, at: float, size: int, packet: bytes) -> None:
-    """Count a packet that left the bottleneck; `packet` is empty for RTCP."""
-    record.passed.add(at, size)
-    record.packets += 1
-    if packet and packet[0] & 0x20:  # RTP with padding: a probe
-        record.padding_bytes += size
-    else:
-        record.media.add(at, size)
-        record.retransmitted += bool(packet) and packet[1] & 0x7F == RTX_TYPE
 
 
 def _keep_pulsing(world: World, client: Publisher | Subscriber) -> None:

@@ -24,10 +24,10 @@ class Stream:
         payload = head + vp8.head(key, 640, 360, Content(number, reference, 0, temporal, 0.0)) + bytes(100)
         self.decoder.packet(self.seq, number * 3000, True, payload, 0.0)
         shown: list[int] = []
-        while (picture := self.decoder.next()) is not None:
-            self.decoder.show(picture)
-            assert picture.content is not None
-            shown.append(picture.content.number)
+        while (found := self.decoder.next()) is not None:
+            self.decoder.show(found)
+            assert found.content is not None
+            shown.append(found.content.number)
         return shown
 
 
