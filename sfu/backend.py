@@ -35,6 +35,7 @@ from sfu.wire.answer import Candidate, Local, accept, write
 from signaling import chat, files, messages
 from signaling.backend import Events
 from signaling.errors import SignalingError
+from signaling.fields import Kind, LeftReason, SlotState, Source
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ class SfuBackend:
         except (UnknownPublication, NotYours) as error:
             raise _as_signaling(error) from None
 
-    async def leave(self, participant: str, reason: messages.LeftReason) -> None:
+    async def leave(self, participant: str, reason: LeftReason) -> None:
         seat = self._seats.pop(participant, None)
         if seat is None:
             return
@@ -303,7 +304,7 @@ class SfuBackend:
 
 
 def _publication_message(publication: Published) -> messages.Publication:
-    kind: messages.Kind = "audio" if publication.kind == "audio" else "video"
+    kind: Kind = "audio" if publication.kind == "audio" else "video"
     return messages.Publication(
         id=publication.id,
         kind=kind,
@@ -313,7 +314,7 @@ def _publication_message(publication: Published) -> messages.Publication:
     )
 
 
-def _source(source: str) -> messages.Source:
+def _source(source: str) -> Source:
     match source:
         case "microphone" | "camera" | "screen" | "screen-audio":
             return source
@@ -321,7 +322,7 @@ def _source(source: str) -> messages.Source:
             return "other"
 
 
-def _state(view: SlotView) -> messages.SlotState:
+def _state(view: SlotView) -> SlotState:
     match view.state:
         case "active" | "unsupported-codec":
             return view.state

@@ -13,6 +13,7 @@ from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 
 from signaling.bucket import TokenBucket
+from signaling.fields import ErrorCode
 from signaling.files import (
     WINDOW_BYTES,
     AnyFileMessage,
@@ -29,7 +30,6 @@ from signaling.files import (
     write,
     write_chunk,
 )
-from signaling.messages import ErrorCode
 
 MAX_PULLS = 8
 """Files one participant may receive at once: with WINDOW_BYTES the bound of what waits for it."""

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 import sfu
-from signaling.messages import RoomName
+from signaling.fields import RoomName
 
 TYPES = {
     ".html": "text/html; charset=utf-8",

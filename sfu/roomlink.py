@@ -14,8 +14,9 @@ from sfu.cluster import messages as wire
 from sfu.rooms.pipe import Pipe
 from sfu.rooms.room import Room
 from sfu.transport.connection import Connection
+from signaling.fields import DisplayName
 from signaling.lobby import Lobby
-from signaling.messages import DisplayName, Participant, Publication
+from signaling.messages import Participant, Publication
 
 
 class RoomLink:

@@ -25,8 +25,8 @@ from sfu.transport.connection import Connection
 from sfu.transport.dial import FarEnd
 from sfu.transport.hub import Hub
 from signaling.errors import SignalingError
+from signaling.fields import RoomName
 from signaling.lobby import Lobby
-from signaling.messages import RoomName
 
 logger = logging.getLogger(__name__)
 

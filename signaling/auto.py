@@ -6,7 +6,7 @@ Does not know: who they are, timers, messages.
 
 from dataclasses import dataclass
 
-from signaling.messages import MediaPath
+from signaling.fields import MediaPath
 
 THRESHOLD = 3
 """Two send each other one copy each, as they would to a server; a third doubles what everybody sends."""

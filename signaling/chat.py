@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from signaling.bucket import TokenBucket
-from signaling.messages import ErrorCode, Id
+from signaling.fields import ErrorCode, Id
 
 LABEL = "chat"
 MAX_TEXT_CHARS = 4000

@@ -5,7 +5,7 @@ Knows: the names of the counters. Does not know: who counts, and where the figur
 
 from dataclasses import asdict, dataclass, field
 
-from signaling.messages import ErrorCode
+from signaling.fields import ErrorCode
 
 
 @dataclass(slots=True)

@@ -10,27 +10,17 @@ from typing import Any
 import msgspec
 
 from signaling.errors import SignalingError
-from signaling.messages import (
-    MAX_MESSAGE_BYTES,
-    Announce,
-    ClientMessage,
-    DisplayName,
-    Join,
-    Leave,
-    Mute,
-    Offer,
-    Ping,
-    Point,
-    RequestId,
-    RoomName,
-    Signal,
-)
+from signaling.fields import MAX_MESSAGE_BYTES, MIN_REPORT_MS, DisplayName, RequestId, RoomName
+from signaling.messages import Announce, ClientMessage, Join, Leave, Mute, Offer, Ping, Point, Signal
+from signaling.quality import Reports, View
 
 TYPES: Mapping[str, type[ClientMessage]] = MappingProxyType(
     {
         "join": Join,
         "offer": Offer,
         "point": Point,
+        "view": View,
+        "reports": Reports,
         "mute": Mute,
         "announce": Announce,
         "signal": Signal,
@@ -55,10 +45,17 @@ def decode(text: str) -> ClientMessage:
         message = _signal(text) if tag == "signal" else msgspec.convert(fields, TYPES[tag])
     except msgspec.ValidationError as error:
         raise _refusal(tag, fields, error, re) from None
-    if isinstance(message, Offer):
-        _check_mids(message)
-    if isinstance(message, Announce):
-        _check_keys(message)
+    match message:
+        case Offer():
+            _check_mids(message)
+        case View():
+            _check_slots(message)
+        case Reports():
+            _check_interval(message)
+        case Announce():
+            _check_keys(message)
+        case _:
+            pass
     return message
 
 
@@ -110,6 +107,16 @@ def _signal(text: str) -> Signal:
 def _check_keys(announce: Announce) -> None:
     if len({track.key for track in announce.publications}) != len(announce.publications):
         raise SignalingError("bad-message", "A key stands twice in publications.", announce.id)
+
+
+def _check_slots(view: View) -> None:
+    if len({slot.mid for slot in view.slots}) != len(view.slots):
+        raise SignalingError("bad-message", "A mid stands twice in slots.", view.id)
+
+
+def _check_interval(reports: Reports) -> None:
+    if 0 < reports.every_ms < MIN_REPORT_MS:
+        raise SignalingError("bad-message", f"every_ms is 0, or at least {MIN_REPORT_MS}.", reports.id)
 
 
 def _check_mids(offer: Offer) -> None:

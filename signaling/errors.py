@@ -7,7 +7,8 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from signaling.messages import Error, ErrorCode
+from signaling.fields import ErrorCode
+from signaling.messages import Error
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from signaling.messages import ErrorCode, Id
+from signaling.fields import ErrorCode, Id
 
 LABEL = "files"
 WINDOW_BYTES = 1024 * 1024

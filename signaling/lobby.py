@@ -18,13 +18,13 @@ from signaling.auto import AutoSettings
 from signaling.backend import Backend
 from signaling.counters import Counters
 from signaling.errors import SignalingError
+from signaling.fields import LeftReason, Topology
 from signaling.messages import (
     Announce,
     Announced,
     Join,
     Joined,
     Left,
-    LeftReason,
     Mute,
     Offer,
     Ok,
@@ -32,11 +32,11 @@ from signaling.messages import (
     Point,
     ServerMessage,
     Signal,
-    Topology,
     Welcome,
     encode,
 )
 from signaling.outbox import REPLACED, Ending, Outbox
+from signaling.quality import Reports, View
 from signaling.remote import RemoteSide
 from signaling.room import Member, Room
 from signaling.seat import Seat
@@ -47,6 +47,10 @@ MAX_ROOM_SIZE = 100
 ID_BYTES = 9
 """72 random bits: ids are public, but must not be guessed or come twice."""
 SECRET_BYTES = 24
+
+
+Request = Offer | Point | View | Reports | Mute | Announce | Signal
+"""What a member may ask."""
 
 
 class Timer(Protocol):
@@ -107,7 +111,7 @@ class Lobby:
         self._enter(member, seat, request)
         return member
 
-    async def perform(self, member: Member, request: Offer | Point | Mute | Announce | Signal) -> None:
+    async def perform(self, member: Member, request: Request) -> None:
         """Do what a member asks and queue its answer; raises SignalingError or what the backend raises."""
         if not self.holds(member):
             raise SignalingError("not-joined", "You are no longer in the room.")
@@ -121,6 +125,15 @@ class Lobby:
                 member.room.check_backend()
                 await self._seats[member.id].settled()
                 reply = msgspec.structs.replace(self._backend.point(member.id, request), re=request.id)
+            case View():
+                member.room.check_backend()
+                await self._seats[member.id].settled()
+                self._backend.view(member.id, request)
+                reply = Ok(re=request.id)
+            case Reports():
+                member.room.check_backend()
+                await self._seats[member.id].reports(request.every_ms)
+                reply = Ok(re=request.id)
             case Mute():
                 if not member.room.mute_direct(member, request.publication, request.muted):
                     await self._seats[member.id].settled()
@@ -203,6 +216,8 @@ class Lobby:
             threshold=room.threshold,
         )
         member.outbox.put(encode(welcome))
+        if room.speakers:
+            member.tell_speakers(room.speakers)
         room.tell_others(member, Joined(participant=member.describe()))
         if moved:
             room.tell_others(member, Path(path=room.path))
@@ -270,6 +285,7 @@ class Lobby:
         self._counters.path_changes += 1
         logger.info("- the path is %s now", room.path, extra={"room": room.name})
         if room.path == "mesh":
+            room.speakers = ()
             for participant in room.members:
                 self._seats[participant].relied_on = False
 

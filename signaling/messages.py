@@ -1,92 +1,45 @@
 """Every message of the signaling WebSocket, as it is specified in PROTOCOL.md.
 
-Knows: the shape, the field types and the length limits of each message, and how to write one as JSON.
-Does not know: who sends what when (session.py), how bytes from a stranger become a message (decode.py),
-rooms (lobby.py), or any media code.
+Knows: the shape of each message, and how to write one as JSON.
+Does not know: what a field may hold (fields.py), who sends what when (session.py), how bytes from a stranger become a
+message (decode.py), rooms (lobby.py), or any media code.
 
 Structs are frozen. Optional fields that hold their default are left out of the JSON; unknown fields of a
 received message are ignored, so that either side can be newer than the other.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-MAX_MESSAGE_BYTES = 1024 * 1024
-"""Largest message a client may send, in bytes of UTF-8: the largest offer, escaped as JSON, and its lists."""
-MAX_SDP_CHARS = 900_000
-"""256 sections, half of them video, are about 850,000 characters from Chromium."""
-
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
-"""An opaque identifier made by the server: `p_...` a participant, `t_...` a publication."""
-RequestId = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-"""A number the client chooses; 2**53 - 1 is the largest integer JavaScript holds exactly."""
-RoomName = Annotated[
-    # Also the last part of /r/NAME: browsers resolve `.` and `..` themselves, and lose spaces at the ends.
-    str,
-    Meta(min_length=1, max_length=64, pattern=r"\A(?!\.{1,2}\Z)(?! )[A-Za-z0-9 _.\-]+(?<! )\Z"),
-]
-DisplayName = Annotated[
-    # Something visible, and no control characters, line breaks or marks that turn the writing direction.
-    str,
-    Meta(
-        min_length=1,
-        max_length=64,
-        pattern=r"\A(?=[\s\S]*\S)[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+\Z",
-    ),
-]
-SessionSecret = Annotated[str, Meta(min_length=1, max_length=128)]
-Sdp = Annotated[str, Meta(min_length=1, max_length=MAX_SDP_CHARS)]
-Mid = Annotated[str, Meta(min_length=1, max_length=32)]
-"""The a=mid value of a media section (RFC 5888 section 4)."""
-SyncWord = Annotated[str, Meta(min_length=1, max_length=64)]
-Key = Annotated[str, Meta(min_length=1, max_length=64)]
-"""The client's own word for a track it announces; means something to that client alone."""
-
-Source = Literal["microphone", "camera", "screen", "screen-audio", "other"]
-Kind = Literal["audio", "video"]
-Topology = Literal["sfu", "mesh", "auto", "broadcast"]
-MediaPath = Literal["sfu", "mesh"]
-"""Where media goes: through the server, or from client to client."""
-Role = Literal["member", "publisher", "viewer"]
-SlotState = Literal["active", "empty", "unsupported-codec"]
-LeftReason = Literal["left", "disconnected", "timeout", "replaced", "too-slow", "shutdown"]
-ByeReason = Literal["shutdown", "too-slow", "replaced", "timeout"]
-ErrorCode = Literal[
-    "bad-json",
-    "bad-message",
-    "unknown-type",
-    "too-large",
-    "not-joined",
-    "already-joined",
-    "bad-room",
-    "bad-name",
-    "room-full",
-    "bad-sdp",
-    "unknown-publication",
-    "unknown-mid",
-    "not-yours",
-    "unknown-participant",
-    "not-allowed",
-    "role-taken",
-    "too-many-requests",
-    "internal",
-]
-
-
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a message."""
-
+from signaling.fields import (
+    ByeReason,
+    DisplayName,
+    ErrorCode,
+    Id,
+    Key,
+    Kind,
+    LeftReason,
+    MediaPath,
+    Mid,
+    PauseReason,
+    Reply,
+    Request,
+    Role,
+    RoomName,
+    Sdp,
+    SessionSecret,
+    SlotState,
+    Source,
+    SyncWord,
+    Topology,
+    Value,
+)
+from signaling.quality import Bandwidth, Encodings, Reports, Speakers, View
 
 # ------------------------------------------------------------------------------------- client to server
-
-
-class Request(Value, frozen=True, tag_field="type", kw_only=True):
-    """What a client sends; `id` is repeated as `re` in the answer, or in the error that stands for it."""
-
-    id: RequestId | None = None
 
 
 class Join(Request, frozen=True, tag="join"):
@@ -177,7 +130,7 @@ class Ping(Request, frozen=True, tag="ping"):
     """Ask for a pong; answered at once, even while an offer is being worked on."""
 
 
-ClientMessage = Join | Offer | Point | Mute | Announce | Signal | Leave | Ping
+ClientMessage = Join | Offer | Point | View | Reports | Mute | Announce | Signal | Leave | Ping
 
 # ------------------------------------------------------------------------------------- server to client
 
@@ -203,12 +156,6 @@ class Participant(Value, frozen=True):
     name: DisplayName
     publications: tuple[Publication, ...]
     role: Role = "member"
-
-
-class Reply(Value, frozen=True, tag_field="type", kw_only=True):
-    """What the server sends; `re` is the `id` of the request that it answers."""
-
-    re: RequestId | None = None
 
 
 class Welcome(Reply, frozen=True, tag="welcome"):
@@ -276,6 +223,7 @@ class ReceiveResult(Value, frozen=True):
     publication: Id | None
     state: SlotState
     message: str | None = None
+    reason: PauseReason | None = None
 
 
 class Answer(Reply, frozen=True, tag="answer"):
@@ -287,12 +235,13 @@ class Answer(Reply, frozen=True, tag="answer"):
 
 
 class Slot(Reply, frozen=True, tag="slot"):
-    """Answers point; without `re` it tells that the server changed what a slot shows."""
+    """Answers point; without `re` it tells that the server changed what a slot shows. `reason`: of a paused one."""
 
     mid: Mid
     publication: Id | None
     state: SlotState
     message: str | None = None
+    reason: PauseReason | None = None
 
 
 class AnnounceResult(Value, frozen=True):
@@ -322,7 +271,7 @@ class Path(Value, frozen=True, tag_field="type", tag="path"):
 
 
 class Ok(Reply, frozen=True, tag="ok"):
-    """Answers mute, and a signal that has an id."""
+    """Answers view, reports and mute, and a signal that has an id."""
 
 
 class Pong(Reply, frozen=True, tag="pong"):
@@ -350,6 +299,9 @@ ServerMessage = (
     | Unpublished
     | Answer
     | Slot
+    | Encodings
+    | Speakers
+    | Bandwidth
     | Muted
     | Announced
     | Signaled

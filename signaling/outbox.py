@@ -5,10 +5,10 @@ Does not know: sockets, rooms, what the messages say.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 
-from signaling.messages import ByeReason, LeftReason
+from signaling.fields import ByeReason, LeftReason
 
 MAX_MESSAGES = 1024
 """A client that joins a room of 100 gets some 400 messages if all the others join at that moment."""
@@ -42,12 +42,14 @@ SHUTDOWN = Ending("shutdown", "shutdown", 1001)
 class Outbox:
     """JSON texts on their way to one client, in order; full means that the client is too slow."""
 
-    __slots__ = ("_bytes", "_ended", "_max_bytes", "_max_messages", "_texts", "_wake", "ending")
+    __slots__ = ("_bytes", "_ended", "_max_bytes", "_max_messages", "_number", "_texts", "_wake", "ending")
 
     def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._texts: deque[str] = deque()
+        # By number, or by what they are the latest of.
+        self._texts: OrderedDict[int | str, str] = OrderedDict()
+        self._number = 0
         self._bytes = 0
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
@@ -55,6 +57,19 @@ class Outbox:
 
     def put(self, text: str) -> None:
         """Queue a message; one too many ends the connection instead. After the end nothing is queued."""
+        self._number += 1
+        self._put(self._number, text)
+
+    def put_latest(self, what: str, text: str) -> None:
+        """Queue a message that makes an earlier one of the same `what` needless: if that still waits, it goes.
+
+        So a client that reads slowly gets fewer of them, and is not dropped because of them.
+        """
+        if self.ending is None and what in self._texts:
+            self._bytes -= len(self._texts.pop(what))
+        self._put(what, text)
+
+    def _put(self, key: int | str, text: str) -> None:
         if self.ending is not None:
             return
         if len(self._texts) >= self._max_messages or self._bytes + len(text) > self._max_bytes:
@@ -62,7 +77,7 @@ class Outbox:
             self._bytes = 0
             self.end(TOO_SLOW)
             return
-        self._texts.append(text)
+        self._texts[key] = text
         self._bytes += len(text)
         self._wake.set()
 
@@ -91,7 +106,7 @@ class Outbox:
                 return None
             self._wake.clear()
             await self._wake.wait()
-        text = self._texts.popleft()
+        _, text = self._texts.popitem(last=False)
         self._bytes -= len(text)
         return text
 

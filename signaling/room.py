@@ -3,30 +3,29 @@
 Knows: rules of one room. Does not know: how members come and go (lobby.py), the backend, timers, sockets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from signaling.auto import AutoRule, AutoSettings
 from signaling.errors import SignalingError
+from signaling.fields import MediaPath, Role, Topology
 from signaling.mesh import DirectTracks
 from signaling.messages import (
     Join,
-    MediaPath,
     Muted,
     Offer,
     Participant,
     Publication,
     Published,
-    Role,
     ServerMessage,
     Signal,
     Signaled,
-    Topology,
     Unpublished,
     encode,
 )
 from signaling.outbox import Outbox
+from signaling.quality import Speakers
 
 MAX_SILENCE = 2.5
 """Seconds; clients of rooms that speak directly send something each second, and the others are told within 3."""
@@ -88,11 +87,17 @@ class Member:
                 self, Muted(participant=self.id, publication=publication_id, muted=muted)
             )  # fmt: skip
 
+    def tell_speakers(self, speakers: Sequence[str]) -> None:
+        """Tell this member who speaks; only those who are in the room, and only while media goes through the server."""
+        if self.room.path == "sfu":
+            present = tuple(id for id in speakers if id in self.room.members)
+            self.outbox.put_latest("speakers", encode(Speakers(participants=present)))
+
 
 class Room:
     """Members in the order they came; the first one's wish made the topology."""
 
-    __slots__ = ("auto", "members", "name", "observers", "threshold", "topology")
+    __slots__ = ("auto", "members", "name", "observers", "speakers", "threshold", "topology")
 
     def __init__(self, name: str, topology: Topology, auto: AutoSettings) -> None:
         self.name = name
@@ -100,6 +105,8 @@ class Room:
         self.auto = AutoRule(auto) if topology == "auto" else None
         self.threshold = auto.threshold if topology == "auto" else None
         self.members: dict[str, Member] = {}
+        # Who speaks through the server now, as its media side said last.
+        self.speakers: tuple[str, ...] = ()
         # Called after somebody was told something of the members: the links to other nodes listen here.
         self.observers: list[Callable[[], None]] = []
 

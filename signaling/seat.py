@@ -8,12 +8,14 @@ then; and comes back, as another connection. To the backend that is a participan
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from signaling.backend import Backend
-from signaling.messages import Answer, LeftReason, Offer, Publication, Slot, encode
+from signaling.fields import LeftReason
+from signaling.messages import Answer, Offer, Publication, Slot, encode
+from signaling.quality import Bandwidth, Encodings
 from signaling.room import Member
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,17 @@ logger = logging.getLogger(__name__)
 class Seat:
     """One member's place. Raises what the backend raises; `gone` is told when its connection died."""
 
-    __slots__ = ("_backend", "_given_up", "_gone", "_member", "_offered", "_renewal", "_tenant", "relied_on")
+    __slots__ = (
+        "_backend",
+        "_every_ms",
+        "_given_up",
+        "_gone",
+        "_member",
+        "_offered",
+        "_renewal",
+        "_tenant",
+        "relied_on",
+    )
 
     def __init__(self, backend: Backend, member: Member, gone: Callable[[Member, LeftReason], None]) -> None:
         self._backend = backend
@@ -31,6 +43,7 @@ class Seat:
         self._given_up = False
         self._offered = False
         self._renewal: asyncio.Task[None] | None = None
+        self._every_ms = 0
         self.relied_on = False
         """Whether the member has its media here since the room's path is `sfu`."""
         self._take()
@@ -43,6 +56,12 @@ class Seat:
         self._offered = True
         self.relied_on = self._member.room.path == "sfu"
         return await self._backend.offer(self._member.id, request)
+
+    async def reports(self, every_ms: int) -> None:
+        """Report of the connection so often from now on, and of those after it; 0: never."""
+        await self.settled()
+        self._every_ms = every_ms
+        self._backend.reports(self._member.id, every_ms)
 
     async def settled(self) -> None:
         """Wait until the backend has let go of a connection that ended."""
@@ -76,6 +95,8 @@ class Seat:
         self._offered = False
         self._tenant = _Tenant(self)
         self._backend.join(self._member.room.name, self._member.id, self._member.name, self._tenant)
+        if self._every_ms:
+            self._backend.reports(self._member.id, self._every_ms)
 
     def _renew(self, reason: LeftReason) -> None:
         self._tenant.seat = None
@@ -121,6 +142,19 @@ class _Tenant:
     def slot(self, slot: Slot) -> None:
         if self.seat is not None:
             self.seat.member.outbox.put(encode(msgspec.structs.replace(slot, re=None)))
+
+    def encodings(self, encodings: Encodings) -> None:
+        if self.seat is not None:
+            self.seat.member.outbox.put_latest(f"encodings {encodings.publication}", encode(encodings))
+
+    def speakers(self, participants: Sequence[str]) -> None:
+        if self.seat is not None:
+            self.seat.member.room.speakers = tuple(participants)
+            self.seat.member.tell_speakers(participants)
+
+    def bandwidth(self, bandwidth: Bandwidth) -> None:
+        if self.seat is not None:
+            self.seat.member.outbox.put_latest("bandwidth", encode(bandwidth))
 
     def gone(self, reason: LeftReason) -> None:
         if self.seat is not None:

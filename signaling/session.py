@@ -13,10 +13,10 @@ from types import MappingProxyType
 from signaling.bucket import TokenBucket
 from signaling.decode import decode
 from signaling.errors import SignalingError, to_message
+from signaling.fields import ErrorCode
 from signaling.messages import (
     Announce,
     ClientMessage,
-    ErrorCode,
     Join,
     Leave,
     Mute,
@@ -28,6 +28,7 @@ from signaling.messages import (
     Signal,
 )
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE, Ending
+from signaling.quality import Reports, View
 
 MESSAGES_PER_SECOND = 50.0
 """A page that repoints 20 tiles while it scrolls, twice a second, sends 40."""
@@ -39,7 +40,7 @@ JOIN_TIMEOUT = 30.0
 STALL = 0.5
 """Who wakes up so many seconds late was held up itself: what clients sent meanwhile may lie unread."""
 
-Work = Join | Offer | Point | Mute | Announce | Signal
+Work = Join | Offer | Point | View | Reports | Mute | Announce | Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Join: State.JOINING,
             Offer: "not-joined",
             Point: "not-joined",
+            View: "not-joined",
+            Reports: "not-joined",
             Mute: "not-joined",
             Announce: "not-joined",
             Signal: "not-joined",
@@ -98,6 +101,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Join: "already-joined",
             Offer: "not-joined",
             Point: "not-joined",
+            View: "not-joined",
+            Reports: "not-joined",
             Mute: "not-joined",
             Announce: "not-joined",
             Signal: "not-joined",
@@ -108,6 +113,8 @@ MOVES: Mapping[State, Mapping[type[ClientMessage], State | ErrorCode]] = Mapping
             Join: "already-joined",
             Offer: State.JOINED,
             Point: State.JOINED,
+            View: State.JOINED,
+            Reports: State.JOINED,
             Mute: State.JOINED,
             Announce: State.JOINED,
             Signal: State.JOINED,

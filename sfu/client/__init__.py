@@ -30,7 +30,7 @@ from sfu.client.model import Participant, Publication
 from sfu.client.room import Room
 from sfu.client.statistics import ConnectionStats, RoomStats
 from sfu.client.uploads import SharedFile
-from signaling.messages import Topology
+from signaling.fields import Topology
 
 __all__ = [
     "ChatMessage",

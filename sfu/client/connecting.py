@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 from sfu.client.room import Room
 from sfu.client.session import Session
-from signaling.messages import Join, Role, Topology, Welcome
+from signaling.fields import Role, Topology
+from signaling.messages import Join, Welcome
 
 
 @contextlib.asynccontextmanager

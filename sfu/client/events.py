@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from signaling.messages import LeftReason, MediaPath
+from signaling.fields import LeftReason, MediaPath
 
 if TYPE_CHECKING:
     from sfu.client.model import Participant, Publication

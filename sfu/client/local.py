@@ -14,7 +14,7 @@ from av import VideoFrame
 from av.frame import Frame
 
 from sfu.client.pipe import SEND_DEPTH, Item, Pipe, Timeline
-from signaling.messages import Kind, MediaPath, Source
+from signaling.fields import Kind, MediaPath, Source
 
 
 class Feed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from sfu.client import events
 from signaling import messages
-from signaling.messages import Kind, LeftReason, MediaPath, Role, Source
+from signaling.fields import Kind, LeftReason, MediaPath, Role, Source
 
 
 @dataclass(frozen=True, slots=True)

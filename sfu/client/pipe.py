@@ -14,7 +14,7 @@ from av import AudioFrame, VideoFrame
 from av.frame import Frame
 from av.packet import Packet
 
-from signaling.messages import Kind
+from signaling.fields import Kind
 
 Item: TypeAlias = "Frame | Packet[Any]"
 

@@ -25,7 +25,8 @@ from sfu.client.statistics import RoomStats
 from sfu.client.uploads import SharedFile
 from sfu.client.ways import Ways
 from signaling import chat, files, messages
-from signaling.messages import Kind, MediaPath, Role, ServerMessage, Source, Topology, Welcome
+from signaling.fields import Kind, MediaPath, Role, Source, Topology
+from signaling.messages import ServerMessage, Welcome
 
 
 class Room:

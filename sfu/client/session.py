@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from sfu.client.errors import ClientError
+from signaling.fields import Request
 from signaling.messages import (
     Announced,
     Answer,
@@ -23,7 +24,6 @@ from signaling.messages import (
     Ok,
     Ping,
     Pong,
-    Request,
     ServerMessage,
     Slot,
     Welcome,

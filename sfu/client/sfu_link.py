@@ -18,7 +18,8 @@ from sfu.client.pipe import Intake, Pipe
 from sfu.client.session import Session
 from sfu.client.statistics import ConnectionStats, measure
 from signaling import messages
-from signaling.messages import Answer, Mute, Offer, Point, Publish, Receive, SlotState
+from signaling.fields import SlotState
+from signaling.messages import Answer, Mute, Offer, Point, Publish, Receive
 
 OFFER_ATTEMPTS = 5
 """Publications that are named may end while the offer is on its way; each attempt names those that are left."""

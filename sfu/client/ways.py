@@ -19,7 +19,8 @@ from sfu.client.pipe import Pipe
 from sfu.client.session import Session
 from sfu.client.sfu_link import SfuLink
 from sfu.client.statistics import ConnectionStats
-from signaling.messages import Data, MediaPath, Slot
+from signaling.fields import MediaPath
+from signaling.messages import Data, Slot
 
 MOVE_SECONDS = 20.0
 """A move that takes longer ends the old link all the same."""

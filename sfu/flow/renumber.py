@@ -13,6 +13,8 @@ REMEMBERED: Final = 1024
 # The least step of the timestamp at a switch, as a part of a second: half an audio frame of 20 ms. Receivers
 # take equal timestamps for one frame, and hardly differing ones for a broken clock.
 _LEAST_STEP: Final = 100
+# Seconds that sender reports may be off the time that passed here, and still be believed.
+_NEAR: Final = 2
 _NOT_STARTED: Final = 1 << 62  # no unwrapped number is above it
 
 
@@ -86,12 +88,21 @@ class Renumber:
         """The current source; None before the first `start`."""
         return self._segments[-1].source if self._segments else None
 
-    def start(self, source: object, seq: int, timestamp: int, clock_rate: int, now: float) -> None:
+    def start(
+        self,
+        source: object,
+        seq: int,
+        timestamp: int,
+        clock_rate: int,
+        now: float,
+        continued: int | None = None,
+    ) -> None:
         """Go over to `source` (which may be the same one again) from its packet `seq` on.
 
-        That packet, given to `forward` next, takes the number after the last one out. Its timestamp continues
-        the last one out by the time that passed, or by 10 ms if that is more. Earlier packets of the source,
-        and late ones of the source before, have no number any more.
+        That packet, given to `forward` next, takes the number after the last one out. Its timestamp is `continued`
+        where the clocks of both sources are known to tell it, unless that is far from the time that passed; else it
+        continues the last one out by the time that passed. It is later than the last by 10 ms at least. Earlier
+        packets of the source, and late ones of the source before, have no number any more.
         """
         newest = self._newest_out()
         segments = self._segments
@@ -103,6 +114,11 @@ class Renumber:
         out = last
         if self._anchor_at is not None:
             line = self._anchor_timestamp + round((now - self._anchor_at) * clock_rate)
+            if continued is not None:
+                # The whole delay from camera to here may lie between, but no more than that.
+                apart = (continued - line + clock_rate * _NEAR) & 0xFFFFFFFF
+                if apart <= 2 * clock_rate * _NEAR:
+                    line = continued
             step = (line - last) & 0xFFFFFFFF
             least = max(clock_rate // _LEAST_STEP, 1)
             # From 2**31 on the line lies behind the last one (RFC 1982): the source ran fast or jumped.
@@ -154,6 +170,16 @@ class Renumber:
         """
         self._anchor_at = now
         self._anchor_timestamp = (self._timestamp + self.timestamp_offset) & 0xFFFFFFFF
+
+    @property
+    def highest(self) -> int:
+        """The highest number of the current source that was forwarded or dropped."""
+        return self._high
+
+    @property
+    def last_timestamp(self) -> int:
+        """The timestamp of the packet with the highest number out; 32 bits."""
+        return (self._timestamp + self.timestamp_offset) & 0xFFFFFFFF
 
     def reverse(self, seq16: int) -> tuple[object, int] | None:
         """(source, unwrapped source number) of an out number, also of one before a switch.

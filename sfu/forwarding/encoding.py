@@ -7,20 +7,29 @@ to the slots' outlets without a wait. Knows no connection and no room.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from sfu.flow.allocation import Option
 from sfu.flow.arrivals import Arrivals
 from sfu.flow.clock import SenderClock
 from sfu.flow.history import History
 from sfu.flow.keyframes import KeyframeRequests
+from sfu.flow.layer_rates import LayerRates
+from sfu.flow.layers import Layer, LayerReader, reader
 from sfu.flow.rate import RateMeter
 from sfu.forwarding.outlet import Drop, Drops, drop_stats
 from sfu.forwarding.profile import SendProfile, Translation
+from sfu.forwarding.quality import Quality
 from sfu.wire import extensions, rtp
-from sfu.wire.codecs import keyframe_test
+from sfu.wire.codecs import frame_size, keyframe_test
 from sfu.wire.sdp import Codec
 from sfu.wire.seq import Unwrapper16
 
 if TYPE_CHECKING:
     from sfu.forwarding.slot import Slot
+
+
+# An encoding whose siblings go on while it is silent for so long has been stopped by its publisher, seconds.
+STOPPED = 0.6
+_LOOK_INTERVAL = 0.25  # seconds
 
 
 class Encoding:
@@ -30,25 +39,10 @@ class Encoding:
     """
 
     __slots__ = (
-        "_ask_key_frame",
-        "_extensions",
-        "_groups",
-        "_highest",
-        "_is_key_frame",
-        "_restarts",
-        "_translations",
-        "_unwrapper",
-        "arrivals",
-        "clock",
-        "codec",
-        "drops",
-        "history",
-        "key_frame_requests",
-        "key_frames",
-        "rate",
-        "rid",
-        "rtx_ssrc",
-        "ssrc",
+        "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_look_at", "_marked", "_marked_of",
+        "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec", "drops",
+        "history", "key_frame_requests", "key_frames", "last_at", "layers", "on_look", "quality", "rate", "rid",
+        "rtx_ssrc", "ssrc",
     )  # fmt: skip
 
     def __init__(
@@ -61,35 +55,69 @@ class Encoding:
         self._extensions = ids_in
         self._ask_key_frame = ask_key_frame
         self._is_key_frame = keyframe_test(codec.name)
+        self.layers: LayerReader | None = reader(codec.name, ids_in)
         self._unwrapper = Unwrapper16()
         self._highest = 0
-        # Slots by profile: a packet is translated once per group.
-        self._groups: dict[SendProfile, list[Slot]] = {}
+        # Running slots by profile: a packet is translated once per profile. Never changed in place, as a packet may
+        # be on its way through them.
+        self._running: dict[SendProfile, tuple[Slot, ...]] = {}
+        self._fan: tuple[tuple[Translation, tuple[Slot, ...]], ...] = ()
+        # Those that begin at the next key frame.
+        self._waiting: tuple[Slot, ...] = ()
         self._translations: dict[SendProfile, Translation] = {}
+        self._marked_of = self._marked = b""
         self.history = History()
         self.arrivals = Arrivals(codec.clock_rate, nack="nack" in codec.feedback)
         self.clock = SenderClock(codec.clock_rate)
         self.key_frame_requests = KeyframeRequests()
         self.rate = RateMeter()
+        self.quality = Quality(rid)
         self.key_frames = 0
+        self.last_at = float("-inf")  # when the last packet came
+        # Called some times a second while packets come: whoever compares encodings does it then.
+        self.on_look: Callable[[float], None] | None = None
+        self._look_at = float("-inf")
         self._restarts = 0
         self.drops: Drops = Drops()
 
     # -- subscribers -----------------------------------------------------------------------------------------
 
-    def add(self, slot: "Slot") -> None:
-        self._groups.setdefault(slot.profile, []).append(slot)
+    def wait(self, slot: "Slot") -> None:
+        """The slot begins here at the next key frame; until then nothing is sent to it."""
+        self._waiting = (*self._waiting, slot)
 
     def remove(self, slot: "Slot") -> None:
-        for profile, slots in self._groups.items():
+        """The slot takes nothing of this encoding any more, and waits for nothing."""
+        if slot in self._waiting:
+            self._waiting = tuple(one for one in self._waiting if one is not slot)
+        for profile, slots in self._running.items():
             if slot in slots:
-                slots.remove(slot)
-                if not slots:
-                    del self._groups[profile]
-                    self._translations.pop(profile, None)
+                rest = tuple(one for one in slots if one is not slot)
+                if rest:
+                    self._running[profile] = rest
+                else:
+                    del self._running[profile]
+                self._arrange()
                 break
-        if not self._groups:
+        if not self._running and not self._waiting:
             self.key_frame_requests.cancel()
+
+    def interrupt(self, slot: "Slot") -> None:
+        """Nothing more is sent to the slot up to a key frame."""
+        self.remove(slot)
+        slot.hold(self)
+
+    def _begin(self, slot: "Slot") -> None:
+        """The slot waits no longer."""
+        self._waiting = tuple(one for one in self._waiting if one is not slot)
+        self._running[slot.profile] = (*self._running.get(slot.profile, ()), slot)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self._fan = tuple((self.translation(profile), slots) for profile, slots in self._running.items())
+        if len(self._translations) > len(self._running) + len(self._waiting):
+            used = self._running.keys() | {slot.profile for slot in self._waiting}
+            self._translations = {p: t for p, t in self._translations.items() if p in used}
 
     def translation(self, profile: SendProfile) -> Translation:
         """How this encoding's packets become those of `profile`; made once and kept."""
@@ -97,6 +125,13 @@ class Encoding:
         if found is None:
             found = self._translations[profile] = Translation(self._extensions, self.codec, profile)
         return found
+
+    def marked(self, template: bytes) -> bytes:
+        """The template with the marker set; made once for all slots that need it."""
+        if self._marked_of is not template:
+            self._marked_of = template
+            self._marked = b"%c%c%b" % (template[0], template[1] | 0x80, template[2:])
+        return self._marked
 
     def request_key_frame(self, now: float) -> None:
         """A subscriber needs a key frame: merged with other requests and throttled (RFC 4585 6.3.1)."""
@@ -111,7 +146,10 @@ class Encoding:
             self._ask_key_frame(self)
 
     def reconfigure(self, codec: Codec, ids_in: Mapping[str, int]) -> None:
-        """The publisher switched codec or renegotiated: what was derived from either is made anew."""
+        """The publisher switched codec or renegotiated: what was derived from either is made anew.
+
+        Slots that run here have to join again: their owner tells them.
+        """
         if codec.clock_rate != self.codec.clock_rate:
             self.arrivals = Arrivals(codec.clock_rate, nack="nack" in codec.feedback)
             self.clock = SenderClock(codec.clock_rate)
@@ -119,7 +157,28 @@ class Encoding:
         self.codec = codec
         self._extensions = ids_in
         self._is_key_frame = keyframe_test(codec.name)
-        self._translations.clear()
+        self.layers = reader(codec.name, ids_in)
+        self.quality.rates = LayerRates()
+        self._translations = {}
+        slots = [slot for _, group in self._fan for slot in group]
+        self._running, self._fan = {}, ()
+        for slot in slots:
+            slot.hold(self)
+
+    # -- what it is like ---------------------------------------------------------------------------------------
+
+    def alive(self, now: float) -> bool:
+        """Whether packets come."""
+        return now - self.last_at < STOPPED
+
+    @property
+    def height(self) -> int:
+        """Of its largest picture, in pixels."""
+        return self.quality.height
+
+    def options(self) -> list[Option]:
+        """What may be taken of it, ascending in rate."""
+        return self.quality.options()
 
     # -- packets ---------------------------------------------------------------------------------------------
 
@@ -140,9 +199,11 @@ class Encoding:
 
     def _begin_anew(self, now: float) -> None:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
-        for slots in self._groups.values():
-            for slot in slots:
-                slot.hold()
+        self.layers = reader(self.codec.name, self._extensions)
+        slots = [slot for _, group in self._fan for slot in group]
+        self._running, self._fan = {}, ()
+        for slot in slots:
+            slot.hold(self)
         self.request_key_frame(now)
 
     def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:
@@ -157,6 +218,7 @@ class Encoding:
             self._restarts = arrivals.restarts
             self._highest = 0
             self._begin_anew(now)
+        self.last_at = now
         self.rate.add(len(view.packet), now)
         size = view.payload_end - view.payload_start
         self.history.add(seq, view.packet, now)
@@ -168,28 +230,74 @@ class Encoding:
                 return
         # From here on a packet without payload is a late one: its number is out, and would be missed for ever.
         key_frame = size > 0 and self._begins_key_frame(view, now)
-        send_time = extensions.abs_send_time(now)
-        timestamp = view.timestamp
-        for profile, slots in self._groups.items():
-            template = self.translation(profile).template(view, send_time)
-            for slot in slots:
-                starting = slot.waiting
-                if starting:
-                    if not slot.outlet.ready:
-                        slot.drops[Drop.NOT_CONNECTED] += 1
-                        continue
-                    if not key_frame:
-                        slot.drops[Drop.AWAITING_KEY_FRAME] += 1
-                        if not self.key_frame_requests.wanted:
-                            self.request_key_frame(now)
-                        continue
-                    slot.start(self, seq, timestamp, now)
-                slot.send(template, seq, timestamp, size, now)
-                if starting and seq < self._highest:
-                    self._catch_up(slot, seq, now)
+        layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
+        if layer is not None:
+            self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
+        elif self._is_key_frame is not None:
+            self.quality.rates.add(0, 0, len(view.packet), now)
+        self._fan_out(view, seq, size, layer, now)
+        if self._waiting:
+            self._start_waiting(view, seq, size, layer, now, key_frame=key_frame)
         if arrivals.lost_beyond_repair:
             arrivals.lost_beyond_repair = False
             self.request_key_frame(now)
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_INTERVAL
+            if self.on_look is not None:
+                self.on_look(now)
+
+    def _fan_out(self, view: rtp.RtpView, seq: int, size: int, layer: Layer | None, now: float) -> None:
+        send_time = extensions.abs_send_time(now)
+        timestamp = view.timestamp
+        for translation, slots in self._fan:
+            template = translation.template(view, send_time)
+            stamp_at = translation.stamp_at
+            if layer is None:
+                for slot in slots:
+                    slot.send(template, seq, timestamp, size, stamp_at, now)
+            else:
+                patch_at = translation.patch_at
+                for slot in slots:
+                    slot.send_layer(template, seq, timestamp, size, stamp_at, now, layer, patch_at)
+
+    def _start_waiting(
+        self, view: rtp.RtpView, seq: int, size: int, layer: Layer | None, now: float, *, key_frame: bool
+    ) -> None:
+        """Slots that wait begin with this packet if it begins a key frame, or if there is no such thing."""
+        send_time = extensions.abs_send_time(now)
+        for slot in self._waiting:
+            if not key_frame:
+                slot.drops[Drop.AWAITING_KEY_FRAME] += 1
+                if not self.key_frame_requests.wanted and slot.may_start():
+                    self.request_key_frame(now)
+                continue
+            if not slot.may_start():
+                slot.drops[slot.obstacle] += 1
+                continue
+            self._begin(slot)
+            slot.start(self, seq, view.timestamp, layer, now)
+            translation = self.translation(slot.profile)
+            template = translation.template(view, send_time)
+            self._send_to(slot, translation, template, seq, view.timestamp, size, layer, now)
+            if seq < self._highest:
+                self._catch_up(slot, seq, now)
+
+    def _send_to(
+        self,
+        slot: "Slot",
+        translation: Translation,
+        template: bytes,
+        seq: int,
+        timestamp: int,
+        size: int,
+        layer: Layer | None,
+        now: float,
+    ) -> None:
+        if layer is None:
+            slot.send(template, seq, timestamp, size, translation.stamp_at, now)
+        else:
+            stamp_at, patch_at = translation.stamp_at, translation.patch_at
+            slot.send_layer(template, seq, timestamp, size, stamp_at, now, layer, patch_at)
 
     def _catch_up(self, slot: "Slot", seq: int, now: float) -> None:
         """The slot has started at a packet that came late: what follows it and is here already is sent too."""
@@ -204,25 +312,32 @@ class Encoding:
                 slot.renumber.drop(later)
                 continue
             send_time = extensions.abs_send_time(self.history.added_at(later))
-            slot.send(translation.template(view, send_time), later, view.timestamp, size, now)
+            template = translation.template(view, send_time)
+            layer = self.layers.read(view) if self.layers is not None else None
+            self._send_to(slot, translation, template, later, view.timestamp, size, layer, now)
 
     def _begins_key_frame(self, view: rtp.RtpView, now: float) -> bool:
         """Whether a slot may start here: at a key frame, or anywhere if the codec has none."""
         test = self._is_key_frame
         if test is None:
             return True
-        if not test(view.packet[view.payload_start : view.payload_end]):
+        payload = view.packet[view.payload_start : view.payload_end]
+        if not test(payload):
             return False
         self.key_frames += 1
         self.key_frame_requests.arrived(now)
+        found = self.layers.sizes if self.layers is not None else ()
+        if not found and (size := frame_size(self.codec.name, payload)) is not None:
+            found = (size,)
+        if found:
+            self.quality.sizes(found)
         return True
 
     def _skip(self, seq: int) -> None:
         """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""
-        for slots in self._groups.values():
+        for _, slots in self._fan:
             for slot in slots:
-                if not slot.waiting:
-                    slot.renumber.drop(seq)
+                slot.renumber.drop(seq)
 
     # -- reports ---------------------------------------------------------------------------------------------
 
@@ -232,7 +347,7 @@ class Encoding:
         self.clock.report(ntp, rtp_timestamp, now)
         self.arrivals.sender_report(ntp, now)
         if first:
-            for slots in self._groups.values():
+            for _, slots in self._fan:
                 for slot in slots:
                     slot.report_soon(now)
 

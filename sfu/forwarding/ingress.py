@@ -1,7 +1,7 @@
-"""The receiving side of one connection: which encoding a packet belongs to, and what its sender is told.
+"""The receiving side of one connection: its packets to their encodings, and what their sender is told.
 
 Knows one participant's publications, and the feedback that goes back to it: NACK, PLI, receiver reports, and
-transport-wide feedback or REMB. Gets decrypted packets and `now`; knows no socket.
+transport-wide feedback or REMB. Whose packet it is, `sources` tells. Gets decrypted packets and `now`; no socket.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.outlet import Drop, Drops, Outlet
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import random_ssrc
+from sfu.forwarding.sources import Sources
 from sfu.wire import extensions, rtp
 from sfu.wire.answer import Accepted
-from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, TransportFeedback
+from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, ReportBlock, TransportFeedback
 from sfu.wire.seq import wrap16
 from sfu.wire.transport_feedback import write_fci
 
@@ -23,25 +24,19 @@ FEEDBACK_INTERVAL = 0.1
 REPORT_INTERVAL = 1.0
 # RFC 3550 6.4.2: the report count has five bits.
 MAX_REPORTS = 31
-# SSRCs learned from packets, per connection: what is not announced, and room for restarts.
-MAX_SSRCS = 256
-# Announced SSRC groups that count, per publication: an encoding of each simulcast layer, and a few to spare.
-MAX_GROUPS = 8
 
 
 class Ingress:
-    """Demultiplexes one publisher's packets and keeps its feedback timers."""
+    """Takes one publisher's packets and keeps its feedback timers."""
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._ssrc = random_ssrc()
-        self._publications: dict[str, Publication] = {}
-        self._by_ssrc: dict[int, tuple[Publication, bool]] = {}
-        self._announced: set[int] = set()
-        self._original_types: dict[int, int] = {}
+        self.drops: Drops = Drops()
+        self._sources = Sources(self.drops)
+        self._encodings: tuple[Encoding, ...] = ()
         self._head = b""
         self._transport_wide_id = 0
-        self._mid_id = 0
         self._send_time_id = 0
         self._feedback = TransportWideArrivals()
         self._feedback_at: float | None = None
@@ -52,62 +47,30 @@ class Ingress:
         self._touched: set[Encoding] = set()
         # Round trip to the publisher in seconds, as its participant measured it.
         self.round_trip = 0.1
-        self.drops: Drops = Drops()
 
     # -- negotiation -----------------------------------------------------------------------------------------
 
     def configure(self, published: Sequence[tuple[Publication, Accepted]], *, reduced_size: bool) -> None:
         """What the client sends from now on, after each offer."""
-        self._publications = {}
-        self._original_types = {}
-        self._transport_wide_id = self._mid_id = self._send_time_id = 0
+        self._sources.configure(published)
+        self._encodings = tuple(
+            encoding for publication, _ in published for encoding in publication.encodings
+        )
+        self._touched.intersection_update(self._encodings)
+        self._transport_wide_id = self._send_time_id = 0
         # RFC 5506: without a=rtcp-rsize every compound begins with a report.
         self._head = b"" if reduced_size else ReceiverReport(self._ssrc, ()).write()
         wants_remb = False
-        for publication, accepted in published:
-            self._publications[publication.mid] = publication
+        for _, accepted in published:
             for codec in accepted.codecs:
-                if codec.rtx_payload_type is not None:
-                    self._original_types[codec.rtx_payload_type] = codec.payload_type
                 if "transport-cc" in codec.feedback and extensions.TRANSPORT_WIDE in accepted.extensions:
                     self._transport_wide_id = accepted.extensions[extensions.TRANSPORT_WIDE]
                 wants_remb = wants_remb or "goog-remb" in codec.feedback
-            # RFC 8843 9.2: in a BUNDLE group an extension has one id everywhere.
-            self._mid_id = accepted.extensions.get(extensions.MID, self._mid_id)
             self._send_time_id = accepted.extensions.get(extensions.ABS_SEND_TIME, self._send_time_id)
         if not (wants_remb and self._send_time_id) or self._transport_wide_id:
             self._estimate = None
         elif self._estimate is None:
             self._estimate = ReceiverEstimate()
-        self._forget_ended()
-        self._announced = set()
-        for publication, accepted in published:
-            for group in accepted.section.ssrcs[:MAX_GROUPS]:
-                self._announce(group.ssrc, publication, is_rtx=False)
-                if group.rtx_ssrc is not None:
-                    self._announce(group.rtx_ssrc, publication, is_rtx=True)
-
-    def _forget_ended(self) -> None:
-        alive = set(self._publications.values())
-        self._by_ssrc = {ssrc: entry for ssrc, entry in self._by_ssrc.items() if entry[0] in alive}
-        encodings = {publication.encoding for publication in alive}
-        self._touched &= encodings
-
-    def _announce(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
-        self._announced.add(ssrc)
-        self._note(ssrc, publication, is_rtx=is_rtx)
-
-    def _learn(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
-        if len(self._by_ssrc) >= len(self._announced) + MAX_SSRCS:
-            del self._by_ssrc[next(known for known in self._by_ssrc if known not in self._announced)]
-        self._note(ssrc, publication, is_rtx=is_rtx)
-
-    def _note(self, ssrc: int, publication: Publication, *, is_rtx: bool) -> None:
-        self._by_ssrc[ssrc] = (publication, is_rtx)
-        if is_rtx:
-            publication.encoding.rtx_ssrc = ssrc
-        elif publication.encoding.ssrc is None:
-            publication.encoding.ssrc = ssrc
 
     # -- packets ---------------------------------------------------------------------------------------------
 
@@ -120,19 +83,17 @@ class Ingress:
             return
         if self._transport_wide_id:
             self._note_transport_wide(view, now)
-        entry = self._by_ssrc.get(view.ssrc) or self._find(view)
-        if entry is None:
-            self.drops[Drop.UNKNOWN_SSRC] += 1
+        source = self._sources.by_ssrc.get(view.ssrc) or self._sources.learn(view)
+        if source is None:
             return
-        publication, is_rtx = entry
+        publication, encoding, is_rtx = source
         if self._estimate is not None:
             self._estimate_rate(view, now)
         if is_rtx:
-            original = self._unwrap(view, publication)
+            original = self._unwrap(view, encoding)
             if original is None:
                 return
             view = original
-        encoding = publication.encoding
         if not publication.accepts(view.payload_type, now, repaired=is_rtx):
             self.drops[Drop.UNKNOWN_PAYLOAD_TYPE] += 1
             return
@@ -144,28 +105,10 @@ class Ingress:
         if self._report_at is None:
             self._report_at = now + REPORT_INTERVAL
 
-    def _find(self, view: rtp.RtpView) -> tuple[Publication, bool] | None:
-        """The demultiplexing ladder below a known SSRC: MID, then payload type (RFC 9143 9.2)."""
-        publication: Publication | None = None
-        if self._mid_id and (span := extensions.find(view, self._mid_id)) is not None:
-            mid = view.packet[span[0] : span[1]].decode("ascii", "replace")
-            publication = self._publications.get(mid)
-            if publication is None:
-                return None
-        original = self._original_types.get(view.payload_type)
-        if publication is None:
-            wanted = view.payload_type if original is None else original
-            sharing = [p for p in self._publications.values() if p.has_payload_type(wanted)]
-            if len(sharing) != 1:
-                return None
-            publication = sharing[0]
-        self._learn(view.ssrc, publication, is_rtx=original is not None)
-        return self._by_ssrc[view.ssrc]
-
-    def _unwrap(self, view: rtp.RtpView, publication: Publication) -> rtp.RtpView | None:
+    def _unwrap(self, view: rtp.RtpView, encoding: Encoding) -> rtp.RtpView | None:
         """The original packet inside an RTX packet (RFC 4588 4); None for probes and damage."""
-        original_type = self._original_types.get(view.payload_type)
-        ssrc = publication.encoding.ssrc
+        original_type = self._sources.original_types.get(view.payload_type)
+        ssrc = encoding.ssrc
         start, end = view.payload_start, view.payload_end
         if start == end:
             self.drops[Drop.PADDING] += 1  # bandwidth probes of libwebrtc
@@ -200,14 +143,14 @@ class Ingress:
         send_time = int.from_bytes(view.packet[span[0] : span[1]], "big")
         bitrate = self._estimate.receive(send_time, len(view.packet), now)
         if bitrate is not None:
-            ssrcs = tuple(p.encoding.ssrc for p in self._publications.values() if p.encoding.ssrc is not None)
+            ssrcs = tuple(encoding.ssrc for encoding in self._encodings if encoding.ssrc is not None)
             self._send(Remb(self._ssrc, bitrate, ssrcs).write())
 
     def sender_report(self, ssrc: int, ntp: int, rtp_timestamp: int, now: float) -> None:
         """A sender report of this client."""
-        entry = self._by_ssrc.get(ssrc)
-        if entry is not None and entry[0].encoding.ssrc == ssrc:
-            entry[0].encoding.sender_report(ntp, rtp_timestamp, now)
+        source = self._sources.by_ssrc.get(ssrc)
+        if source is not None and source.encoding.ssrc == ssrc:
+            source.encoding.sender_report(ntp, rtp_timestamp, now)
 
     # -- feedback --------------------------------------------------------------------------------------------
 
@@ -251,17 +194,17 @@ class Ingress:
             self._report(now)
 
     def _report(self, now: float) -> None:
-        """Receiver reports on every stream that is alive; they also tell the browser to stop sending MID."""
-        blocks = [
-            publication.encoding.arrivals.report(publication.encoding.ssrc, now)
-            for publication in self._publications.values()
-            if publication.encoding.ssrc is not None and publication.encoding.arrivals.packets
-        ]
+        """Receiver reports on every stream that is alive; they also tell the browser to stop sending MID and RID.
+
+        An encoding that is silent now is not spoken of (RFC 3550 6.4), and doesn't keep the timer running.
+        """
+        blocks: list[ReportBlock] = []
         alive = False
-        for publication in self._publications.values():
-            history = publication.encoding.history
-            history.drop_older(now)
-            alive = alive or history.bytes_held > 0
+        for encoding in self._encodings:
+            if encoding.ssrc is not None and encoding.arrivals.packets and encoding.rate.packets(now):
+                blocks.append(encoding.arrivals.report(encoding.ssrc, now))
+            encoding.history.drop_older(now)
+            alive = alive or encoding.history.bytes_held > 0
         # When nothing comes any more the timer rests until the next packet.
         self._report_at = now + REPORT_INTERVAL if alive else None
         for start in range(0, len(blocks), MAX_REPORTS):

@@ -4,10 +4,12 @@ Knows the ingress and the slots of a connection, whoever made them (a participan
 Gets decrypted packets and `now`; knows no socket, no room and no SDP.
 """
 
+from sfu.forwarding.egress import Egress
 from sfu.forwarding.ingress import Ingress
 from sfu.forwarding.outlet import Drop, Outlet
 from sfu.forwarding.slot import Slot
 from sfu.wire import rtcp
+from sfu.wire.transport_feedback import parse_fci
 
 # RFC 3550 has no bound; a browser's compound is well below this many packets.
 MAX_RTCP_PER_COMPOUND = 64
@@ -21,7 +23,7 @@ class MediaLink:
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.ingress = Ingress(outlet)
-        self.available_bps: int | None = None
+        self.egress = Egress(outlet)
         self._slots: dict[int, Slot] = {}
 
     def add(self, slot: Slot) -> None:
@@ -35,9 +37,12 @@ class MediaLink:
 
     def connected(self, now: float) -> None:
         """The handshake is done: slots that wait ask for their key frames."""
+        self._ask_for_key_frames(now)
+
+    def _ask_for_key_frames(self, now: float) -> None:
         for slot in self._slots.values():
-            if slot.encoding is not None and slot.waiting:
-                slot.encoding.request_key_frame(now)
+            if slot.candidate is not None:
+                slot.candidate.request_key_frame(now)
 
     # -- packets ---------------------------------------------------------------------------------------------
 
@@ -73,8 +78,17 @@ class MediaLink:
                     if (slot := self._own_slot(ssrc)) is not None:
                         slot.wants_key_frame(now)
             case rtcp.Remb():
-                # 2**63 is beyond any link; a REMB can say up to 2**81.
-                self.available_bps = min(item.bitrate_bps, 1 << 63)
+                self.egress.remb(item.bitrate_bps, now)
+            case rtcp.TransportFeedback():
+                self._transport_feedback(item, now)
+
+    def _transport_feedback(self, item: rtcp.TransportFeedback, now: float) -> None:
+        try:
+            feedback = parse_fci(item.fci)
+        except rtcp.RtcpError:
+            self.ingress.drops[Drop.MALFORMED_RTCP] += 1
+            return
+        self.egress.feedback(feedback, now)
 
     def _own_slot(self, ssrc: int) -> Slot | None:
         slot = self._slots.get(ssrc)
@@ -88,7 +102,7 @@ class MediaLink:
             if slot is not None:
                 slot.reported(block, now)
                 # The same path serves both directions: NACKs to this publisher are paced by it.
-                self.ingress.round_trip = slot.round_trip.rtt
+                self.ingress.round_trip = self.egress.estimator.round_trip = slot.round_trip.rtt
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -96,16 +110,23 @@ class MediaLink:
         """When `pulse` is due; None while nothing is."""
         if not self.outlet.ready:
             return None
-        times = [slot.report_deadline for slot in self._slots.values()]
-        times.append(self.ingress.deadline())
+        times = (self.egress.deadline(), self.ingress.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def pulse(self, now: float) -> None:
-        """Send what is due: feedback to the other side's streams, sender reports of ours."""
+        """Send what is due: feedback to the other side's streams, what waits for ours, sender reports of ours."""
         self.ingress.pulse(now)
-        reports = [report for slot in self._slots.values() if (report := slot.sender_report(now))]
+        egress = self.egress
+        if egress.pulse(now, self._slots.values()):
+            self._ask_for_key_frames(now)
+        if egress.reports_at is None or now < egress.reports_at:
+            return
+        slots = self._slots.values()
+        reports = [report for slot in slots if (report := slot.sender_report(now))]
         for start in range(0, len(reports), REPORTS_PER_DATAGRAM):
             self.outlet.send_rtcp(b"".join(reports[start : start + REPORTS_PER_DATAGRAM]))
+        due = (slot.report_deadline for slot in slots)
+        egress.reports_at = min((at for at in due if at is not None), default=None)
 
     def close(self) -> None:
         """Close every slot. Idempotent."""

@@ -13,8 +13,21 @@ class Outlet(Protocol):
         """Whether the handshake is done; before that nothing can be sent."""
         ...
 
-    def send_rtp(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bool:
-        """Send `template` with these numbers in its header (bytes 2 to 11); False if it could not be."""
+    def send_rtp(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bool:
+        """Send `template` with these numbers in its header (bytes 2 to 11); False if it could not be.
+
+        Unless `stamp_at` is 0, the transport-wide number `stamp` is written at that byte; `patch` at `patch_at`.
+        """
         ...
 
     def send_rtcp(self, compound: bytes) -> None:
@@ -31,6 +44,7 @@ class Drop(enum.Enum):
 
     MALFORMED = "malformed"
     UNKNOWN_SSRC = "unknown-ssrc"
+    UNKNOWN_RID = "unknown-rid"
     UNKNOWN_PAYLOAD_TYPE = "unknown-payload-type"
     NOT_PUBLISHED = "not-published"
     DUPLICATE = "duplicate"
@@ -40,6 +54,10 @@ class Drop(enum.Enum):
     AWAITING_KEY_FRAME = "awaiting-key-frame"
     BEFORE_START = "before-start"
     SEND_FAILED = "send-failed"
+    LAYER = "layer"
+    """Of a layer that this subscriber doesn't take."""
+    QUEUE_FULL = "queue-full"
+    """The subscriber's link is slow: the rest of the frame is left out."""
     MALFORMED_RTCP = "malformed-rtcp"
     FOREIGN_RTCP = "foreign-rtcp"
 

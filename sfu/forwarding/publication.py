@@ -19,8 +19,8 @@ class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_codecs", "_switched_at", "codec", "encoding", "extensions", "id", "kind", "mid", "muted", "on_demand",
-        "participant", "slots", "source",
+        "_ask_key_frame", "_codecs", "_switched_at", "codec", "encodings", "extensions", "id", "kind", "mid",
+        "muted", "on_demand", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -42,14 +42,49 @@ class Publication:
         self._codecs = {codec.payload_type: codec for codec in accepted.codecs}
         self.extensions: Mapping[str, int] = accepted.extensions
         self.codec = accepted.codecs[0]
-        self.encoding = Encoding("", self.codec, self.extensions, ask_key_frame)
+        self._ask_key_frame = ask_key_frame
+        # Ascending in quality; one with the rid "" where there is no simulcast.
+        self.encodings: tuple[Encoding, ...] = self._encodings(accepted.rids)
         self.slots: list[Slot] = []
         # Told when the first slot takes the publication, and when the last one lets go.
         self.on_demand: Callable[[], None] | None = None
         self._switched_at = float("-inf")
 
+    def _encodings(
+        self, rids: tuple[str, ...], kept: Mapping[str, Encoding] | None = None
+    ) -> tuple[Encoding, ...]:
+        known = kept or {}
+        return tuple(
+            known.get(rid) or Encoding(rid, self.codec, self.extensions, self._ask_key_frame)
+            for rid in rids or ("",)
+        )
+
+    def find(self, rid: str) -> Encoding | None:
+        """The encoding of this rid; "" names the only one of a publication without simulcast."""
+        for encoding in self.encodings:
+            if encoding.rid == rid:
+                return encoding
+        return None
+
+    @property
+    def encoding(self) -> Encoding:
+        """The best encoding that has sent anything, else the first: for who doesn't choose."""
+        return next((one for one in reversed(self.encodings) if one.arrivals.packets), self.encodings[0])
+
     def renegotiated(self, accepted: Accepted, now: float) -> None:
-        """The publisher's payload types or extension ids changed in a new offer."""
+        """The publisher's payload types, extension ids or encodings changed in a new offer.
+
+        Encodings that stay go on as they are; slots that showed one that is gone join again.
+        """
+        before = {encoding.rid: encoding for encoding in self.encodings}
+        if set(accepted.rids or ("",)) != before.keys():
+            self.encodings = self._encodings(accepted.rids, before)
+        self._renegotiate_formats(accepted, now)
+        for slot in list(self.slots):
+            if slot.publication is self and slot.encoding is not None and slot.encoding not in self.encodings:
+                slot.codec_changed(now)
+
+    def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:
         codecs = {codec.payload_type: codec for codec in accepted.codecs}
         if codecs == self._codecs and accepted.extensions == self.extensions:
             return
@@ -95,7 +130,8 @@ class Publication:
         return payload_type in self._codecs
 
     def _reconfigure(self, now: float) -> None:
-        self.encoding.reconfigure(self.codec, self.extensions)
+        for encoding in self.encodings:
+            encoding.reconfigure(self.codec, self.extensions)
         for slot in list(self.slots):
             if slot.publication is self:  # still: one slot's change is told to an observer, who may act on it
                 slot.codec_changed(now)
@@ -113,5 +149,5 @@ class Publication:
             "muted": self.muted,
             "codec": self.codec.name,
             "subscribers": len(self.slots),
-            "encodings": [self.encoding.stats(now)],
+            "encodings": [encoding.stats(now) for encoding in self.encodings],
         }

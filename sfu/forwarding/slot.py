@@ -1,71 +1,50 @@
 """A slot: one receive m-line of a subscriber, with a constant SSRC, that can be pointed at any publication.
 
-Knows its numbers, what it shows, and what the subscriber reports about it. Packets reach it from an `Encoding`;
-it reads no clock and touches no socket.
+Knows what it shows, which encoding it takes and which it waits for, and what the subscriber asks of it. Does not know
+why it is aimed at one encoding or another.
 """
 
 import enum
-import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sfu.flow.renumber import Origin, Renumber
-from sfu.flow.resend import ResendBudget
-from sfu.flow.roundtrip import RoundTrip
-from sfu.forwarding.outlet import Drop, Drops, Outlet, drop_stats
+from sfu.flow.layers import ALL, Layer
+from sfu.forwarding.egress import Egress, Outgoing
+from sfu.forwarding.outlet import Drop, drop_stats
 from sfu.forwarding.profile import SendProfile
-from sfu.wire import extensions, rtp
-from sfu.wire.rtcp import ReportBlock, SenderReport, SourceDescription
+from sfu.forwarding.stream import Stream
 
 if TYPE_CHECKING:
     from sfu.forwarding.encoding import Encoding
     from sfu.forwarding.publication import Publication
-
-# RFC 3550 6.2 asks for 5 s at low rates; browsers send video reports each second, and lip sync wants them soon.
-REPORT_INTERVAL = 1.0
 
 
 class SlotState(enum.Enum):
     EMPTY = "empty"
     ACTIVE = "active"
     UNSUPPORTED_CODEC = "unsupported-codec"
+    PAUSED = "paused"
+    """The server sends nothing, for a `reason` that the client is told."""
 
 
-class Slot:
-    """A subscriber's stream of one kind of media."""
+class Target(NamedTuple):
+    """What a slot is to get: an encoding, and the highest layers of it."""
+
+    encoding: "Encoding"
+    spatial: int = ALL
+    temporal: int = ALL
+
+
+class Slot(Stream):
+    """A subscriber's stream of one kind of media.
+
+    `encoding` is what is forwarded now, `candidate` the one whose key frame is awaited, while `encoding` goes on.
+    A `steered` slot gets nothing until its owner aims it; any other takes the best encoding of what it shows.
+    """
 
     __slots__ = (
-        "_budget",
-        "_observe_at",
-        "_on_change",
-        "_report_at",
-        "_rtx_seq",
-        "_run",
-        "bytes",
-        "cname",
-        "drops",
-        "encoding",
-        "fraction_lost",
-        "jitter",
-        "kind",
-        "mid",
-        "nacks",
-        "octets",
-        "outlet",
-        "packets",
-        "packets_lost",
-        "plis",
-        "profile",
-        "publication",
-        "renumber",
-        "resend_missed",
-        "resent",
-        "round_trip",
-        "rtx_ssrc",
-        "ssrc",
-        "state",
-        "stream",
-        "waiting",
+        "_on_change", "_steered", "candidate", "nacks", "plis", "publication", "reason", "state", "stream", "target",
+        "wishes",
     )  # fmt: skip
 
     def __init__(
@@ -73,46 +52,38 @@ class Slot:
         mid: str,
         kind: str,
         profile: SendProfile,
-        outlet: Outlet,
+        egress: Egress,
         stream: str,
         on_change: Callable[["Slot"], None],
+        *,
+        steered: bool = False,
     ) -> None:
-        self.mid = mid
-        self.kind = kind
-        self.profile = profile
-        self.outlet = outlet
+        super().__init__(mid, kind, profile, egress, stream)
         self.stream = stream
-        self.cname = stream
         self._on_change = on_change
-        self.ssrc = random_ssrc()
-        self.rtx_ssrc = random_ssrc()
+        self._steered = steered
         self.state = SlotState.EMPTY
+        self.reason: str | None = None  # why it is PAUSED
         self.publication: Publication | None = None
-        self.encoding: Encoding | None = None
+        self.target: Target | None = None
         # Video starts (and starts again after a switch) on a key frame.
-        self.waiting = False
-        # RFC 3711 3.3.1: a first number in the lower half lets a receiver guess the roll-over counter.
-        self.renumber = Renumber(secrets.randbelow(1 << 15), secrets.randbits(32))
-        self._observe_at = 0.0
-        # Stands for what was sent since the last start: only that can be sent again. None while waiting.
-        self._run: object | None = None
-        self._rtx_seq = secrets.randbelow(1 << 15)
-        self._budget = ResendBudget()
-        self._report_at: float | None = None
-        self.round_trip = RoundTrip()
-        self.packets = 0
-        self.octets = 0  # RTP payload, as in sender reports (RFC 3550 6.4.1)
-        self.bytes = 0
+        self.candidate: Encoding | None = None
+        # The rids that would be taken if the publisher sent them, beside those that are.
+        self.wishes: frozenset[str] = frozenset()
         self.nacks = 0
         self.plis = 0
-        self.resent = 0
-        self.resend_missed = 0
-        self.fraction_lost = 0.0
-        self.packets_lost = 0
-        self.jitter = 0
-        self.drops: Drops = Drops()
 
     # -- what it shows ---------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is sent until a key frame comes."""
+        return self.encoding is None and self.candidate is not None
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The encodings of its publication, by rid, that it gets, waits for, or would rather have."""
+        return self.wishes | {one.rid for one in (self.encoding, self.candidate) if one is not None}
 
     def point(self, publication: "Publication | None", now: float) -> None:
         """Show `publication` (or nothing) from now on; the stream goes on with the same SSRC and numbers."""
@@ -127,43 +98,110 @@ class Slot:
         self.attach(now)
 
     def attach(self, now: float) -> None:
-        """Join the publication's encoding, if this subscriber can receive its codec."""
+        """Join the publication, if this subscriber can receive its codec."""
         publication = self.publication
         assert publication is not None
+        self.reason = None
         if self.profile.payload_type(publication.codec) is None:
             self.state = SlotState.UNSUPPORTED_CODEC
+            self.wishes = frozenset()
+            publication.taken_changed(now)
             return
         self.state = SlotState.ACTIVE
-        self.encoding = publication.encoding
-        self.hold()
-        self.encoding.add(self)
-        if self.outlet.ready:
-            self.encoding.request_key_frame(now)
+        target = self.target
+        if target is not None and target.encoding in publication.encodings:
+            self.aim(target, now)
+        elif not self._steered:
+            self.aim(Target(publication.encoding), now)
+        else:
+            self.egress.reallocate(now)
 
-    def _detach(self) -> None:
+    def aim(self, target: Target, now: float) -> None:
+        """Get this from now on; another encoding at its next key frame, which is asked for."""
+        self.target = target
+        self.spatial, self.temporal = target.spatial, target.temporal
+        encoding = target.encoding
+        before = self.taken
+        if encoding is self.encoding:
+            self._forget_candidate()
+            if self.filter is not None:
+                self.filter.aim(target.spatial, target.temporal)
+                if self.filter.needs_key_frame:
+                    encoding.request_key_frame(now)
+        elif encoding is not self.candidate:
+            self._forget_candidate()
+            self.candidate = encoding
+            encoding.wait(self)
+            if self.may_start():
+                encoding.request_key_frame(now)
+        if self.publication is not None and before != self.taken:
+            self.publication.taken_changed(now)
+
+    def reduce(self, spatial: int, temporal: int) -> None:
+        """Until the switch that is awaited, no more than these layers of what is forwarded now."""
+        if self.candidate is not None and self.filter is not None:
+            self.filter.aim(spatial, temporal)
+
+    def wish(self, rids: frozenset[str], now: float) -> None:
+        """The publisher should send these too."""
+        if rids != self.wishes:
+            self.wishes = rids
+            if self.publication is not None:
+                self.publication.taken_changed(now)
+
+    def pause(self, reason: str | None, now: float) -> None:
+        """Send nothing until `aim`; the client is told if there is a `reason`."""
+        self._leave()
+        self.target = None
+        self._tell(SlotState.ACTIVE if reason is None else SlotState.PAUSED, reason)
+        if self.publication is not None:
+            self.publication.taken_changed(now)
+
+    def resume(self) -> None:
+        """It is aimed again: tell the client if that knows it as paused."""
+        if self.state is SlotState.PAUSED:
+            self._tell(SlotState.ACTIVE, None)
+
+    def _tell(self, state: SlotState, reason: str | None) -> None:
+        if (self.state, self.reason) != (state, reason):
+            self.state, self.reason = state, reason
+            self._on_change(self)
+
+    def _forget_candidate(self) -> None:
+        if self.candidate is not None:
+            self.candidate.remove(self)
+            self.candidate = None
+
+    def _leave(self) -> None:
+        """Take nothing of any encoding."""
+        self._forget_candidate()
         if self.encoding is not None:
             self.encoding.remove(self)
-            self.encoding = None
+        self._end_run()
+
+    def _detach(self) -> None:
+        self._leave()
+        self.target = None
+        self.wishes = frozenset()
+        self.reason = None
         if self.publication is not None:
             self.publication.remove(self)
             self.publication = None
-        self._end_run()
 
-    def hold(self) -> None:
-        """Wait for the next key frame; until then nothing is sent."""
+    def hold(self, encoding: "Encoding") -> None:
+        """The encoding it ran on is interrupted: wait for a key frame, of the candidate if there is one."""
+        assert encoding is self.encoding
         self._end_run()
-        self.waiting = True
-
-    def _end_run(self) -> None:
-        """No reports until the next start, and nothing of before is sent again."""
-        self.waiting = False
-        self._run = None
-        self._report_at = None
+        if self.candidate is None:
+            self.candidate = encoding
+            encoding.wait(self)
 
     def renegotiated(self, profile: SendProfile, now: float) -> None:
         """The client's payload types or extension ids changed in a new offer."""
         if profile == self.profile:
             return
+        # Before the change: encodings keep their slots by profile.
+        self._leave()
         self.profile = profile
         if self.publication is not None:
             self.codec_changed(now)
@@ -171,10 +209,7 @@ class Slot:
     def codec_changed(self, now: float) -> None:
         """The publisher sends another codec, or this side's profile changed: join again."""
         before = self.state
-        if self.encoding is not None:
-            self.encoding.remove(self)
-            self.encoding = None
-        self._end_run()
+        self._leave()
         self.attach(now)
         if self.state is not before:
             self._on_change(self)
@@ -191,116 +226,46 @@ class Slot:
 
     # -- packets out -----------------------------------------------------------------------------------------
 
-    def start(self, encoding: "Encoding", seq: int, timestamp: int, now: float) -> None:
-        """The first packet of what is shown now is about to be forwarded."""
-        self._run = object()
-        self.renumber.start(self._run, seq, timestamp, encoding.codec.clock_rate, now)
-        self._observe_at = now + REPORT_INTERVAL
-        self.waiting = False
-        self.report_soon(now)
-
-    def send(self, template: bytes, seq: int, timestamp: int, payload_size: int, now: float) -> None:
-        """Send one packet of the encoding, already translated to this slot's profile."""
-        numbers = self.renumber.forward(seq, timestamp)
-        if numbers is None:
-            self.drops[Drop.BEFORE_START] += 1
-            return
-        if now >= self._observe_at:
-            self._observe_at = now + REPORT_INTERVAL
-            self.renumber.observe(now)
-        if not self.outlet.send_rtp(template, numbers[0], numbers[1], self.ssrc):
-            self.drops[Drop.SEND_FAILED] += 1
-            return
-        size = len(template)
-        self.packets += 1
-        self.octets += payload_size
-        self.bytes += size
-        self._budget.sent(size, now)
-
-    # -- reports ---------------------------------------------------------------------------------------------
+    def may_start(self) -> bool:
+        """Whether a key frame that comes now could be sent."""
+        return self.egress.ready and not self.egress.clogged
 
     @property
-    def report_deadline(self) -> float | None:
-        return self._report_at
+    def obstacle(self) -> Drop:
+        """Why it may not start."""
+        return Drop.QUEUE_FULL if self.egress.ready else Drop.NOT_CONNECTED
 
-    def report_soon(self, now: float) -> None:
-        """The publisher's clock became known: tell the subscriber at once, for lip sync."""
-        if self._run is not None:
-            self._report_at = now
-            # The packet that led here came from the publisher: this connection has no wake-up of its own.
-            self.outlet.schedule()
-
-    def sender_report(self, now: float) -> bytes:
-        """SR and SDES with the publisher's clock (RFC 3550 6.4.1), if due and the clock is known; else b""."""
-        if self._report_at is None or now < self._report_at or self.encoding is None:
-            return b""
-        self._report_at = now + REPORT_INTERVAL
-        clock = self.encoding.clock.at(now)
-        if clock is None:
-            return b""
-        ntp, timestamp = clock
-        self.round_trip.sent((ntp >> 16) & 0xFFFFFFFF, now)
-        report = SenderReport(
-            ssrc=self.ssrc,
-            ntp=ntp,
-            rtp_timestamp=(timestamp + self.renumber.timestamp_offset) & 0xFFFFFFFF,
-            packet_count=self.packets & 0xFFFFFFFF,
-            octet_count=self.octets & 0xFFFFFFFF,
-        )
-        return report.write() + SourceDescription(self.ssrc, self.cname).write()
-
-    def reported(self, block: ReportBlock, now: float) -> None:
-        """A receiver report on this slot (RFC 3550 6.4.2)."""
-        self.fraction_lost = block.fraction_lost / 256
-        self.packets_lost = block.packets_lost
-        self.jitter = block.jitter
-        if block.last_sr:
-            self.round_trip.received(block.last_sr, block.delay_since_last_sr, now)
+    def start(self, encoding: "Encoding", seq: int, timestamp: int, layer: Layer | None, now: float) -> None:
+        """The key frame that was awaited is here: what was forwarded until now is left."""
+        previous = self.encoding
+        super().start(encoding, seq, timestamp, layer, now)
+        self.candidate = None
+        if previous is not None:
+            previous.remove(self)
+            if self.publication is not None:
+                self.publication.taken_changed(now)
 
     # -- what the subscriber asks for --------------------------------------------------------------------------
 
     def wants_key_frame(self, now: float) -> None:
         """PLI or FIR from the subscriber."""
         self.plis += 1
-        if self.encoding is not None:
-            self.encoding.request_key_frame(now)
+        for encoding in (self.encoding, self.candidate):
+            if encoding is not None and self.may_start():
+                encoding.request_key_frame(now)
 
     def nack(self, lost: tuple[int, ...], now: float) -> None:
-        """Resend what the subscriber misses: as RTX where it was negotiated (RFC 4588), else as it was."""
-        encoding = self.encoding
+        """The subscriber misses packets of these numbers."""
         self.nacks += len(lost)
-        if encoding is None:
-            return
-        send_time = extensions.abs_send_time(now)
-        for seq16 in lost:
-            origin = self.renumber.origin(seq16)
-            # Of an earlier run: its picture is gone from this slot, and its numbers may mean other packets now.
-            known = origin is not None and origin.source is self._run
-            packet = encoding.history.get(origin.seq, now) if origin is not None and known else None
-            if origin is None or packet is None:
-                self.resend_missed += 1
-                continue
-            if self._budget.allow(seq16, len(packet), now, self.round_trip.rtt):
-                self._resend(encoding, packet, origin, seq16, send_time)
+        self.resender.nack(lost, now)
 
-    def _resend(
-        self, encoding: "Encoding", packet: bytes, origin: Origin, seq16: int, send_time: bytes
-    ) -> None:
-        view = rtp.parse(packet)
-        translation = encoding.translation(self.profile)
-        timestamp = (view.timestamp + origin.timestamp_offset) & 0xFFFFFFFF
-        if translation.rtx_payload_type is None:
-            # RFC 7714 8.4: two packets of one number must not differ in a bit, the send time included.
-            first_sent = encoding.history.added_at(origin.seq)
-            template = translation.template(view, extensions.abs_send_time(first_sent))
-            sent = self.outlet.send_rtp(template, seq16, timestamp, self.ssrc)
-        else:
-            template = translation.rtx_template(view, translation.rtx_payload_type, seq16, send_time)
-            self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
-            sent = self.outlet.send_rtp(template, self._rtx_seq, timestamp, self.rtx_ssrc)
-        if sent:
-            self.resent += 1
-            self.bytes += len(template)
+    def padding(self, now: float) -> Outgoing | None:
+        """A packet to probe the way to this subscriber with; None where this slot can't make one."""
+        publication = self.publication
+        if publication is None or self.profile.payload_type(publication.codec) is None:
+            return None
+        encoding = self.encoding or publication.encodings[0]
+        return self.resender.padding(encoding.translation(self.profile), now)
 
     def stats(self) -> dict[str, object]:
         return {
@@ -309,14 +274,16 @@ class Slot:
             "ssrc": self.ssrc,
             "publication": self.publication.id if self.publication else None,
             "state": self.state.value,
+            "reason": self.reason,
+            "encoding": self.encoding.rid if self.encoding else None,
             "waiting_for_key_frame": self.waiting,
             "packets": self.packets,
             "bytes": self.bytes,
             "nacks": self.nacks,
             "plis": self.plis,
-            "resent": self.resent,
-            "resend_missed": self.resend_missed,
-            "resend_refused": self._budget.refused,
+            "resent": self.resender.resent,
+            "resend_missed": self.resender.missed,
+            "resend_refused": self.resender.budget.refused,
             "fraction_lost": round(self.fraction_lost, 4),
             "packets_lost": self.packets_lost,
             "round_trip_ms": round(self.round_trip.rtt * 1000, 1),
@@ -324,6 +291,3 @@ class Slot:
         }
 
 
-def random_ssrc() -> int:
-    """RFC 3550 8: random; zero is left to mean none."""
-    return 1 + secrets.randbelow(0xFFFFFFFF)

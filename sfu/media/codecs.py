@@ -39,7 +39,7 @@ def limit(accepted: Accepted) -> Accepted | None:
     if accepted.section.kind == "application":
         return accepted
     ids = {uri: id for uri, id in accepted.extensions.items() if uri in UNDERSTOOD}
-    return replace(accepted, codecs=codecs, extensions=ids) if codecs else None
+    return replace(accepted, codecs=codecs, extensions=ids, rids=()) if codecs else None
 
 
 def receive_parameters(accepted: Accepted) -> RTCRtpReceiveParameters:

@@ -17,6 +17,7 @@ from sfu.forwarding.slot import random_ssrc
 from sfu.media.codecs import limit, receive_parameters, send_parameters
 from sfu.media.tracks import RoomClockTrack, SwitchTrack, drain
 from sfu.rooms.member import (
+    Bandwidth,
     Negotiated,
     NotYours,
     Observer,
@@ -24,10 +25,11 @@ from sfu.rooms.member import (
     Publishing,
     Receiving,
     SlotView,
-    UnknownMid,
     UnknownPublication,
+    View,
     check_kind,
     check_mids,
+    check_slots,
 )
 from sfu.rooms.room import Room
 from sfu.transport import seam
@@ -269,14 +271,17 @@ class RelayParticipant:
 
     def point(self, mid: str, publication: str | None, now: float) -> SlotView:
         """See `Member.point`."""
-        slot = self._slots.get(mid)
-        if slot is None:
-            raise UnknownMid(f"there is no slot with mid {mid!r}")
+        check_slots(self._slots, (mid,))
+        slot = self._slots[mid]
         target = None if publication is None else self.room.find(publication)
         if target is not None:
             check_kind(mid, slot.kind, target.id, target.kind)
         slot.show(target)
         return slot.view()
+
+    def view(self, views: Mapping[str, View], now: float) -> None:
+        """See `Member.view`; every slot gets the one quality there is."""
+        check_slots(self._slots, views)
 
     def mute(self, publication: str, muted: bool) -> None:
         """See `Member.mute`."""
@@ -309,6 +314,10 @@ class RelayParticipant:
 
     def pulse(self, now: float) -> None:
         """Nothing is due here; see `deadline`."""
+
+    def report(self, now: float) -> Bandwidth | None:
+        """See `Member.report`."""
+        return None
 
     async def close(self) -> None:
         """See `Member.close`."""

@@ -1,7 +1,7 @@
 """What a room's member is to the rest of the server, whichever way its media is relayed: interfaces and values."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,12 +44,57 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """What a slot shows: `state` is "active", "empty" or "unsupported-codec", `message` a sentence for a person."""
+    """What a slot shows: `state` is "active", "empty", "unsupported-codec" or "paused", `message` a sentence for a
+    person. `reason`, of a paused slot: "bandwidth" or "last-n". A slot that the client itself hides stays "active"."""
 
     mid: str
     publication: str | None
     state: str
     message: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a client shows a slot: physical pixels (0: unknown, as large as can be), and what the person chose."""
+
+    width: int = 0
+    height: int = 0
+    visible: bool = True
+    pinned: bool = False
+    quality: str = "auto"
+    """"auto", "low", "medium" or "high": not better than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFlow:
+    """What a video slot gets now: an encoding and its layers, all 0 while it is paused.
+
+    `limit` is a value of `sfu.flow.allocation.Limit`: why it is not better.
+    """
+
+    mid: str
+    publication: str | None
+    rid: str
+    spatial: int
+    temporal: int
+    height: int
+    bps: int
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """The way to one client: what it can carry, what the slots were given, what leaves.
+
+    `source` says by which reports of the client it is estimated: "none", "remb" or "transport-cc".
+    """
+
+    estimate_bps: int
+    target_bps: int
+    sent_bps: int
+    source: str
+    slots: tuple[SlotFlow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +132,13 @@ def check_kind(mid: str, kind: str, publication: str, publication_kind: str) -> 
         raise UnknownMid(f"slot {mid!r} receives {kind}, but {publication!r} is {publication_kind}")
 
 
+def check_slots(slots: Container[str], mids: Iterable[str]) -> None:
+    """Raise UnknownMid if the client names a slot that there is not."""
+    for mid in mids:
+        if mid not in slots:
+            raise UnknownMid(f"there is no slot with mid {mid!r}")
+
+
 class Observer(Protocol):
     """Who is told about one participant's publications and slots."""
 
@@ -94,6 +146,9 @@ class Observer(Protocol):
     def unpublished(self, publication_id: str) -> None: ...
     def muted(self, publication_id: str, muted: bool) -> None: ...
     def slot_changed(self, slot: SlotView) -> None: ...
+
+    def encodings(self, publication_id: str, active: Mapping[str, bool]) -> None:
+        """Which encodings of the participant's own publication somebody takes, by rid ("" without simulcast)."""
 
 
 class Member(Protocol):
@@ -111,6 +166,13 @@ class Member(Protocol):
 
     def point(self, mid: str, publication: str | None, now: float) -> SlotView:
         """Show another publication in a slot. Raises UnknownPublication, UnknownMid."""
+        ...
+
+    def view(self, views: Mapping[str, View], now: float) -> None:
+        """How slots are shown from now on, by mid; others stay as they are. Nothing changes when it raises UnknownMid.
+
+        It holds for the slot whatever it is pointed at, until the slot itself goes.
+        """
         ...
 
     def mute(self, publication: str, muted: bool) -> None:
@@ -135,6 +197,10 @@ class Member(Protocol):
 
     def pulse(self, now: float) -> None:
         """Send what is due by now."""
+        ...
+
+    def report(self, now: float) -> Bandwidth | None:
+        """What the way to the client carries; None where that is not known, or nothing adapts to it."""
         ...
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import Slot, SlotState
 from sfu.rooms.member import (
+    Bandwidth,
     Negotiated,
     NotYours,
     Observer,
@@ -19,10 +20,11 @@ from sfu.rooms.member import (
     Publishing,
     Receiving,
     SlotView,
-    UnknownMid,
     UnknownPublication,
+    View,
     check_kind,
     check_mids,
+    check_slots,
 )
 from sfu.rooms.room import Room
 from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
@@ -162,14 +164,17 @@ class Participant:
 
     def point(self, mid: str, publication: str | None, now: float) -> SlotView:
         """See `Member.point`."""
-        slot = self.slots.get(mid)
-        if slot is None:
-            raise UnknownMid(f"there is no slot with mid {mid!r}")
+        check_slots(self.slots, (mid,))
+        slot = self.slots[mid]
         wanted = self._wanted(publication)
         if wanted is not None:
             check_kind(mid, slot.kind, wanted.id, wanted.kind)
         slot.point(wanted, now)
         return _slot_view(slot)
+
+    def view(self, views: Mapping[str, View], now: float) -> None:
+        """See `Member.view`; nothing adapts yet."""
+        check_slots(self.slots, views)
 
     def mute(self, publication: str, muted: bool) -> None:
         """See `Member.mute`."""
@@ -204,6 +209,10 @@ class Participant:
 
     def pulse(self, now: float) -> None:
         self._link.pulse(now)
+
+    def report(self, now: float) -> Bandwidth | None:
+        """See `Member.report`."""
+        return None
 
     async def close(self) -> None:
         """See `Member.close`."""

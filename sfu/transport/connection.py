@@ -158,12 +158,24 @@ class Connection:
     def ready(self) -> bool:
         return self._srtp is not None
 
-    def send_rtp(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bool:
+    def send_rtp(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bool:
         srtp, address = self._srtp, self.ice.selected
         if srtp is None or address is None:
             return False
         try:
-            data = srtp.protect_numbered(template, seq16, timestamp, ssrc)
+            data = srtp.protect_numbered(
+                template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch
+            )
         except SrtpError:
             self.counters.not_sent += 1
             return False

@@ -29,6 +29,7 @@ _TRAILER = 16 + 128 + 4
 # An Ethernet frame's worth and what an extension block may add; longer packets are refused, never truncated.
 MAX_PACKET = 2048
 _NUMBERS = struct.Struct("!HII")
+_STAMP = struct.Struct("!H")
 _OK = 0
 
 
@@ -109,14 +110,31 @@ class Srtp:
     def protect_rtcp(self, packet: bytes) -> bytes:
         return self._run(self._protect_rtcp, self._tx, packet)
 
-    def protect_numbered(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bytes:
-        """Protect `template` after writing sequence number, timestamp and SSRC into its header (bytes 2 to 11)."""
+    def protect_numbered(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bytes:
+        """Protect `template` after writing sequence number, timestamp and SSRC into its header (bytes 2 to 11).
+
+        Unless `stamp_at` is 0 the 16 bits of `stamp` are written there too, and `patch` at `patch_at`; both lie within.
+        """
         size = len(template)
         if size > MAX_PACKET:
             raise SrtpError("packet is too long")
         buffer = self._buffer
         buffer[0:size] = template
         _NUMBERS.pack_into(buffer, 2, seq16, timestamp, ssrc)
+        if stamp_at:
+            _STAMP.pack_into(buffer, stamp_at, stamp)
+        if patch:
+            buffer[patch_at : patch_at + len(patch)] = patch
         self._length[0] = size
         status = self._protect(self._tx, self._cdata, self._length)
         if status != _OK:

@@ -1,73 +1,29 @@
-"""Answers to offers: what the server takes of a section, and the text that says so (RFC 8829 section 5.3).
+"""Answers to offers as text (RFC 8829 section 5.3), once it is known what is taken of each section.
 
-Knows the codecs and header extensions the server passes on, and how an ICE-lite, DTLS-passive, bundling
-answer is written. Does not know rooms or publications: the caller says which sections the server receives,
-and what it sends on the others.
-
-Simulcast is not answered: a browser that offers it sends its first encoding alone.
+Knows how an ICE-lite, DTLS-passive, bundling answer is written. Does not know which codecs, extensions and
+encodings the server takes (sfu.wire.accept decides that), nor rooms or publications: the caller says which
+sections the server receives, and what it sends on the others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+from sfu.wire.accept import Accepted, accept
 from sfu.wire.sdp import Codec, Direction, Offer, Section
 
-SUPPORTED_CODECS: Final[Mapping[str, frozenset[tuple[str, int, int]]]] = {
-    "audio": frozenset({("opus", 48_000, 2), ("red", 48_000, 2)}),
-    "video": frozenset({(name, 90_000, 1) for name in ("vp8", "vp9", "h264", "av1")}),
-}
-"""Kind of section to (name in lower case, clock rate, channels) of what is forwarded."""
-
-FEEDBACK: Final = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
-
-TRANSPORT_WIDE: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-SUPPORTED_EXTENSIONS: Final = frozenset(
-    {
-        "urn:ietf:params:rtp-hdrext:sdes:mid",
-        "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
-        "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-        "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-        TRANSPORT_WIDE,
-        "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
-        "urn:3gpp:video-orientation",
-        "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
-    }
-)
+__all__ = ["Accepted", "Candidate", "Local", "Outbound", "SectionAnswer", "accept", "write"]
 
 SCTP_PORT: Final = 5000
 MAX_MESSAGE_SIZE: Final = 262_144
 """Bytes of one data channel message the server takes: what Chromium takes too."""
 
-_RTP_PROTOCOLS: Final = frozenset(  # RFC 8829 section 5.1.2
-    {
-        "UDP/TLS/RTP/SAVPF",
-        "TCP/TLS/RTP/SAVPF",
-        "RTP/SAVPF",
-        "UDP/TLS/RTP/SAVP",
-        "TCP/TLS/RTP/SAVP",
-        "RTP/SAVP",
-    }
-)
-_DATA_PROTOCOLS: Final = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
 _REVERSED: Final[Mapping[Direction, Direction]] = {
     "sendrecv": "sendrecv",
     "sendonly": "recvonly",
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the server takes of a section: payload types and extension ids stay the client's own."""
-
-    section: Section
-    codecs: tuple[Codec, ...]
-    """In the order of the offer, but red behind opus; feedback reduced to what the server handles."""
-    extensions: Mapping[str, int]
-    """URI to id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,53 +80,6 @@ class Local:
     candidates: Sequence[Candidate]
     session_id: int
     session_version: int
-
-
-def accept(section: Section) -> Accepted | None:
-    """What the server can use of a section, None if nothing: then it has to be rejected."""
-    if section.rejected or not section.bundled:  # there is one transport only
-        return None
-    if section.kind == "application":
-        usable = section.protocol in _DATA_PROTOCOLS and section.formats == ("webrtc-datachannel",)
-        return Accepted(section, (), {}) if usable and section.sctp_port else None
-    if section.protocol not in _RTP_PROTOCOLS or not section.rtcp_mux:  # and one port
-        return None
-    codecs = _codecs(section)
-    return Accepted(section, codecs, _extensions(section)) if codecs else None
-
-
-def _codecs(section: Section) -> tuple[Codec, ...]:
-    supported = SUPPORTED_CODECS.get(section.kind, frozenset())
-    # The server gives transport-wide feedback but does not ask for it: it sends no transport-wide numbers.
-    handled = FEEDBACK if section.direction != "recvonly" else FEEDBACK[:-1]
-    codecs = [
-        replace(codec, feedback=tuple(kind for kind in handled if kind in codec.feedback))
-        for codec in section.codecs
-        if (codec.name.lower(), codec.clock_rate, codec.channels) in supported
-    ]
-    primary = [codec for codec in codecs if codec.name.lower() != "red"]
-    types = {str(codec.payload_type) for codec in primary}
-    # RFC 2198 section 5: red names the formats it may hold. Opus goes first: not every subscriber reads red.
-    red = [
-        codec for codec in codecs if codec not in primary and types.issuperset(codec.parameters.split("/"))
-    ]
-    return (*primary, *red)
-
-
-def _extensions(section: Section) -> dict[str, int]:
-    """The extensions that can be of use in the direction of the section (RFC 8285 section 7).
-
-    An inactive section keeps those of both directions: Chromium never again offers an extension for a section
-    whose answer went without it.
-    """
-    extensions: dict[str, int] = {}
-    for uri, identifier in section.extensions.items():
-        direction = section.extension_directions.get(uri, "sendrecv")
-        sent = section.direction != "recvonly" and direction in ("sendrecv", "sendonly")
-        received = section.direction != "sendonly" and direction in ("sendrecv", "recvonly")
-        if uri in SUPPORTED_EXTENSIONS and (sent or (received and uri != TRANSPORT_WIDE)):
-            extensions[uri] = identifier
-    return extensions
 
 
 def write(offer: Offer, sections: Sequence[SectionAnswer], local: Local) -> str:
@@ -250,6 +159,10 @@ def _media(offer: Offer, accepted: Accepted, answer: SectionAnswer) -> Iterator[
         yield f"a=extmap:{identifier}{f'/{_REVERSED[direction]}' if direction else ''} {uri}"
     for codec in accepted.codecs:
         yield from _codec(codec)
+    if accepted.rids:
+        # Whatever the direction is for now: a browser told of no simulcast never offers it again.
+        yield from (f"a=rid:{rid} recv" for rid in accepted.rids)  # RFC 8851 section 6
+        yield f"a=simulcast:recv {';'.join(accepted.rids)}"  # RFC 8853 section 5.3
     if answer.send is not None and answer.direction in ("sendrecv", "sendonly"):
         yield from _sources(answer.send, any(codec.rtx_payload_type for codec in accepted.codecs))
 

@@ -1,6 +1,6 @@
 """RTP header extensions, one- and two-byte headers (RFC 8285): find, list, build; the URIs kept here.
 
-Knows: the framing of elements inside the extension block, and the 24-bit absolute send time.
+Knows: the framing of elements inside the extension block, the 24-bit absolute send time, the audio level.
 Does not know: which id a connection gave to which URI (that is negotiated), or what most elements mean.
 """
 
@@ -125,3 +125,16 @@ def build(elements: Sequence[tuple[int, bytes]], allow_two_byte: bool) -> bytes:
 def abs_send_time(now: float) -> bytes:
     """`now` in seconds as three bytes of 6.18 fixed point: wraps every 64 s, in steps of 3.8 us."""
     return (int(now * 262144.0) & 0xFFFFFF).to_bytes(3, "big")
+
+
+def audio_level(view: RtpView, level_id: int) -> tuple[int, bool] | None:
+    """The client-to-mixer audio level (RFC 6464 section 3) and the voice flag (V) of a packet, or None.
+
+    The level is 0 (as loud as can be) .. 127 (silence), in -dBov. A sender that doesn't detect voice may set V always
+    or never.
+    """
+    found = find(view, level_id)
+    if found is None or found[1] - found[0] != 1:
+        return None
+    value = view.packet[found[0]]
+    return value & 0x7F, value > 0x7F

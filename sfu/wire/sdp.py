@@ -64,6 +64,8 @@ class SourceGroup:
     ssrc: int
     rtx_ssrc: int | None
     cname: str
+    rid: str = ""
+    """The encoding of simulcast it carries. No offer tells; nodes tell each other."""
 
 
 @dataclass(frozen=True, slots=True)

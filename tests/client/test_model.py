@@ -16,11 +16,11 @@ from sfu.client.events import (
 )
 from sfu.client.model import Roster
 from signaling import messages
-from signaling.messages import MediaPath
+from signaling.fields import MediaPath, Source
 
 
 def track(
-    key: str, path: MediaPath = "sfu", *, muted: bool = False, source: messages.Source = "camera"
+    key: str, path: MediaPath = "sfu", *, muted: bool = False, source: Source = "camera"
 ) -> messages.Publication:
     codec = "VP8" if path == "sfu" else ""
     return messages.Publication(key, "video", source, muted, codec, path)

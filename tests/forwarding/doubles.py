@@ -46,10 +46,26 @@ class FakeOutlet:
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
 
-    def send_rtp(self, template: bytes, seq16: int, timestamp: int, ssrc: int) -> bool:
+    def send_rtp(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int = 0,
+        stamp: int = 0,
+        patch_at: int = 0,
+        patch: bytes = b"",
+    ) -> bool:
         if self.refusing:
             return False
-        self.rtp.append(template[:2] + struct.pack("!HII", seq16, timestamp, ssrc) + template[12:])
+        packet = bytearray(template)
+        packet[2:12] = struct.pack("!HII", seq16, timestamp, ssrc)
+        if stamp_at:
+            packet[stamp_at : stamp_at + 2] = struct.pack("!H", stamp)
+        packet[patch_at : patch_at + len(patch)] = patch
+        assert len(packet) == len(template), "a patch lies within the packet"
+        self.rtp.append(bytes(packet))
         return True
 
     def send_rtcp(self, compound: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Whose packet it is, and what its sender is told: NACK, PLI, FIR, reports, transport-wide feedback, REMB."""
+"""What a sender is told: NACK, PLI, FIR, reports, transport-wide feedback, REMB; and its retransmissions."""
 
 from dataclasses import replace
 
@@ -6,150 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.forwarding.ingress import MAX_SSRCS, Ingress
 from sfu.forwarding.outlet import Drop
-from sfu.forwarding.publication import Publication
 from sfu.wire import extensions
-from sfu.wire.answer import Accepted
 from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, TransportFeedback
-from sfu.wire.sdp import SourceGroup
 from sfu.wire.transport_feedback import parse_fci
-from tests.forwarding.doubles import (
-    DELTA,
-    FEEDBACK,
-    IDS,
-    KEY,
-    OPUS,
-    VP8,
-    VP9,
-    FakeOutlet,
-    accepted,
-    packet,
-    section,
-)
+from tests.forwarding.doubles import DELTA, FEEDBACK, KEY, OPUS, VP8, accepted, packet, section
+from tests.forwarding.rig import KNOWN, Rig, naming, rtx, simulcast, video, with_mid
 
-KNOWN = (SourceGroup(1000, 1001, "cname"),)
 MID_ONLY = {extensions.MID: 4}
-
-
-class Rig:
-    """An ingress with one publication of each section."""
-
-    def __init__(self, *sections: Accepted, rsize: bool = True) -> None:
-        self.outlet = FakeOutlet()
-        self.ingress = Ingress(self.outlet)
-        self.published = [(self.publish(entry), entry) for entry in sections or [video()]]
-        self.ingress.configure(self.published, reduced_size=rsize)
-        self.publication = self.published[0][0]
-        self.arrivals = self.publication.encoding.arrivals
-
-    def publish(self, entry: Accepted) -> Publication:
-        mid = entry.section.mid
-        return Publication(f"t_{mid}", "p_1", mid, "camera", False, entry, self.ingress.ask_key_frame)
-
-    def receive(self, *packets: bytes, now: float = 10.0) -> None:
-        for one in packets:
-            self.ingress.receive_rtp(one, now)
-
-    def received(self) -> list[int]:
-        return [publication.encoding.arrivals.packets for publication, _ in self.published]
-
-
-def video(
-    *, mid: str = "0", ssrcs: tuple[SourceGroup, ...] = KNOWN, ids: dict[str, int] = IDS, pt: int = 96
-) -> Accepted:
-    codec = replace(VP8, payload_type=pt, rtx_payload_type=pt + 1)
-    return accepted(section([codec, VP9], mid=mid, direction="sendonly", ssrcs=ssrcs, ids=ids))
-
-
-def with_mid(mid: bytes) -> bytes:
-    return extensions.build([(4, mid)], allow_two_byte=False)
-
-
-def rtx(osn: int, payload: bytes = KEY, *, seq: int = 0, ssrc: int = 1001, pt: int = 97) -> bytes:
-    return packet(seq, 0, osn.to_bytes(2, "big") + payload, ssrc=ssrc, payload_type=pt)
-
-
-# -- whose packet it is --------------------------------------------------------------------------------------
-
-
-def test_by_announced_ssrc() -> None:
-    rig = Rig(video(), video(mid="1", ssrcs=(SourceGroup(2000, None, "c"),)))
-    rig.receive(packet(0, ssrc=2000))
-    assert rig.received() == [0, 1]
-
-
-def test_by_mid_and_then_by_the_ssrc_it_named() -> None:
-    rig = Rig(video(ssrcs=()), video(mid="vid", ssrcs=()))
-    rig.receive(packet(0, ssrc=77, block=with_mid(b"vid")), packet(1, ssrc=77))
-    assert rig.received() == [0, 2]
-
-
-def test_a_mid_that_nobody_has() -> None:
-    rig = Rig(video(ssrcs=()))
-    rig.receive(packet(0, ssrc=77, block=with_mid(b"9")), packet(0, ssrc=78, block=with_mid(b"\xff\x00")))
-    assert rig.received() == [0]
-    assert rig.ingress.drops[Drop.UNKNOWN_SSRC] == 2
-
-
-def test_by_payload_type_where_it_is_one_sections_alone() -> None:
-    rig = Rig(video(ssrcs=()), video(mid="1", ssrcs=(), pt=120))
-    rig.receive(packet(0, ssrc=77, payload_type=120), packet(0, ssrc=78, payload_type=98))
-    assert rig.received() == [0, 1]
-    assert rig.ingress.drops[Drop.UNKNOWN_SSRC] == 1
-
-
-def test_a_known_ssrc_with_a_payload_type_that_was_not_negotiated() -> None:
-    rig = Rig()
-    rig.receive(packet(0, payload_type=50))
-    assert rig.ingress.drops[Drop.UNKNOWN_PAYLOAD_TYPE] == 1
-
-
-def test_malformed() -> None:
-    rig = Rig()
-    rig.receive(b"", b"\x80", bytes(12), b"\xff" * 40)
-    assert rig.ingress.drops[Drop.MALFORMED] == 4
-
-
-def test_the_ssrcs_learned_are_bounded() -> None:
-    rig = Rig(video(ssrcs=()))
-    rig.receive(*[packet(0, ssrc=ssrc) for ssrc in range(1, 3 * MAX_SSRCS)])
-    assert len(rig.ingress._by_ssrc) == MAX_SSRCS
-
-
-def test_announced_ssrcs_are_kept_however_many_there_are() -> None:
-    groups = [SourceGroup(1000 + 2 * n, 1001 + 2 * n, "cname") for n in range(MAX_SSRCS)]
-    rig = Rig(*[video(mid=str(n), ssrcs=(group,)) for n, group in enumerate(groups)])
-    for _ in range(3):  # each change of the neighbour's streams says all of them again
-        rig.ingress.configure(rig.published, reduced_size=True)
-    rig.receive(*[packet(0, ssrc=group.ssrc) for group in groups])
-    assert rig.received() == [1] * MAX_SSRCS
-    strangers = range(100_000, 100_000 + 2 * MAX_SSRCS)
-    rig.receive(*[packet(1, ssrc=ssrc, block=with_mid(b"0")) for ssrc in strangers])
-    rig.receive(*[packet(1, ssrc=group.ssrc) for group in groups])
-    assert rig.received() == [2] * MAX_SSRCS
-    assert len(rig.ingress._by_ssrc) == 3 * MAX_SSRCS
-
-
-def test_another_ssrc_than_announced() -> None:
-    rig = Rig()
-    rig.receive(packet(0, ssrc=5000, block=with_mid(b"0")))
-    assert rig.publication.encoding.ssrc == 5000
-
-
-def test_a_second_ssrc_beside_a_living_one_is_refused() -> None:
-    rig = Rig()
-    rig.receive(packet(0), packet(0, ssrc=5000, block=with_mid(b"0")))
-    assert rig.received() == [1]
-    assert rig.ingress.drops[Drop.UNKNOWN_SSRC] == 1
-
-
-def test_an_ssrc_of_a_publication_that_ended_is_unknown() -> None:
-    rig = Rig()
-    rig.ingress.configure([], reduced_size=True)
-    rig.receive(packet(0))
-    assert rig.ingress.drops[Drop.UNKNOWN_SSRC] == 1
-    assert rig.ingress.deadline() is None
 
 
 # -- retransmissions -----------------------------------------------------------------------------------------
@@ -301,6 +165,108 @@ def test_the_timer_rests_and_memory_is_given_back_when_packets_end() -> None:
     assert rig.publication.encoding.history.bytes_held == 0
 
 
+# -- several encodings ---------------------------------------------------------------------------------------
+
+
+def test_each_encoding_is_asked_for_what_it_misses() -> None:
+    rig = Rig(simulcast())
+    for seq in (0, 3, 4):
+        rig.receive(packet(seq, ssrc=100, block=naming("q")), packet(seq + 7, ssrc=300, block=naming("f")))
+    rig.ingress.pulse(10.01)
+    nacks = [sent for sent in rig.outlet.take_rtcp() if isinstance(sent, Nack)]
+    assert {nack.media_ssrc: nack.lost for nack in nacks} == {100: (1, 2), 300: (8, 9)}
+
+
+def test_retransmissions_repair_their_own_encoding() -> None:
+    rig = Rig(simulcast())
+    for seq in (0, 2):
+        rig.receive(packet(seq, ssrc=100, block=naming("q")), packet(seq, ssrc=300, block=naming("f")))
+    rig.receive(rtx(1, ssrc=301, block=naming("f", repaired=True)))
+    repaired = {encoding.rid: encoding.arrivals.repaired for encoding in rig.publication.encodings}
+    assert repaired == {"q": 0, "h": 0, "f": 1}
+    top = rig.publication.find("f")
+    assert top is not None
+    found = top.history.get(0x10001, 10.0)
+    assert found is not None
+    assert found[8:12] == (300).to_bytes(4, "big")
+
+
+def test_a_key_frame_is_asked_of_one_encoding() -> None:
+    rig = Rig(simulcast())
+    rig.receive(packet(0, ssrc=100, block=naming("q")), packet(0, ssrc=300, block=naming("f")))
+    for encoding in rig.publication.encodings:
+        encoding.request_key_frame(10.0)
+    sent = [one for one in rig.outlet.take_rtcp() if isinstance(one, PictureLoss)]
+    assert [one.media_ssrc for one in sent] == [100, 300]  # of the one that was never seen nobody can ask
+
+
+def test_each_encoding_has_a_clock_and_a_report_of_its_own() -> None:
+    rig = Rig(simulcast())
+    for n in range(60):
+        now = 10.0 + n / 50
+        rig.receive(
+            packet(n, ssrc=100, block=naming("q")), packet(2 * n, ssrc=300, block=naming("f")), now=now
+        )
+    rig.ingress.sender_report(300, 0x1122334455667788, 0, 11.1)
+    rig.ingress.pulse(11.2)
+    report = next(sent for sent in rig.outlet.take_rtcp() if isinstance(sent, ReceiverReport))
+    assert [(block.ssrc, block.packets_lost) for block in report.reports] == [(100, 0), (300, 59)]
+    assert [block.last_sr for block in report.reports] == [0, 0x33445566]
+    clocks = [encoding.clock.at(11.2) is not None for encoding in rig.publication.encodings]
+    assert clocks == [False, False, True]
+
+
+def test_an_encoding_that_fell_silent_is_left_alone() -> None:
+    rig = Rig(simulcast())
+    top = packet(5, ssrc=300, block=naming("f"))
+    rig.receive(packet(0, ssrc=300, block=naming("f")), packet(3, ssrc=300), now=10.0)
+    for n in range(400):
+        now = 10.0 + n / 50
+        rig.receive(packet(n, ssrc=100, block=naming("q")), now=now)
+        rig.ingress.pulse(now)
+    sent = rig.outlet.take_rtcp()
+    reports = [[block.ssrc for block in one.reports] for one in sent if isinstance(one, ReceiverReport)]
+    assert reports[0] == [100, 300]
+    assert reports[2:] == [[100]] * (len(reports) - 2)
+    silent = rig.publication.find("f")
+    assert silent is not None
+    assert silent.history.bytes_held == 0
+    assert silent not in rig.ingress._touched
+    rig.receive(top, now=18.0)  # and it goes on where it was
+    assert silent.arrivals.restarts == 0
+    assert silent.arrivals.packets == 3
+
+
+def test_the_timer_rests_when_no_encoding_speaks() -> None:
+    rig = Rig(simulcast())
+    for n in range(10):
+        rig.receive(packet(n, ssrc=100, block=naming("q")), packet(n, ssrc=300, block=naming("f")))
+    now, pulses = 10.0, 0
+    while (deadline := rig.ingress.deadline()) is not None:
+        assert pulses < 100
+        now, pulses = max(now, deadline), pulses + 1
+        rig.ingress.pulse(now)
+    assert now < 16.0
+    reports = [one for one in rig.outlet.take_rtcp() if isinstance(one, ReceiverReport)]
+    assert all(len(report.reports) in (0, 2) for report in reports)
+
+
+def test_one_remb_names_every_encoding() -> None:
+    entry = simulcast()
+    ids = {**entry.extensions, extensions.ABS_SEND_TIME: 2}
+    del ids[extensions.TRANSPORT_WIDE]
+    rig = Rig(replace(entry, extensions=ids))
+    now = 10.0
+    for n in range(500):
+        for ssrc, rid in ((100, b"q"), (300, b"f")):
+            elements = [(2, extensions.abs_send_time(now)), (4, b"0"), (10, rid)]
+            block = extensions.build(elements, allow_two_byte=False)
+            rig.receive(packet(n, 0, DELTA + bytes(1000), ssrc=ssrc, block=block), now=now + 0.02)
+            now += 0.01
+    rembs = [sent for sent in rig.outlet.take_rtcp() if isinstance(sent, Remb)]
+    assert rembs[-1].ssrcs == (100, 300)
+
+
 # -- the rate ------------------------------------------------------------------------------------------------
 
 
@@ -351,7 +317,7 @@ def test_remb_for_a_client_without_transport_wide_numbers() -> None:
 
 def test_the_estimator_does_not_remember_every_ssrc() -> None:
     rig = remb_rig()
-    rig.ingress._mid_id = 4
+    rig.ingress._sources._mid_id = 4
     block = extensions.build([(2, b"\1\2\3"), (4, b"0")], allow_two_byte=False)
     rig.receive(*[packet(0, ssrc=ssrc, block=block) for ssrc in range(1, 1000)])
     estimate = rig.ingress._estimate

@@ -132,6 +132,26 @@ def test_an_observer_may_point_another_slot_away() -> None:
     assert second.state is SlotState.EMPTY
 
 
+def test_a_slot_that_showed_an_encoding_which_is_gone_joins_another() -> None:
+    track = Track()
+    slot, outlet = track.slot(10.0)
+    track.send(0, 10.0, KEY)
+    entry = accepted(section([VP8, VP9, H264], direction="sendonly"))
+    track.publication.renegotiated(replace(entry, rids=("q", "f")), 11.0)
+    assert [encoding.rid for encoding in track.publication.encodings] == ["q", "f"]
+    assert slot.encoding in track.publication.encodings
+    track.send(1, 11.0, KEY)  # late, of the one that is gone
+    assert len(outlet.take()) == 1
+
+
+def test_a_switch_of_codec_is_one_of_all_encodings() -> None:
+    track = Track()
+    entry = accepted(section([VP8, VP9, H264], direction="sendonly"))
+    track.publication.renegotiated(replace(entry, rids=("q", "f")), 10.0)
+    track.publication.accepts(VP9.payload_type, 11.0, repaired=False)
+    assert {encoding.codec for encoding in track.publication.encodings} == {VP9}
+
+
 def test_the_end_empties_every_slot() -> None:
     track = Track()
     slots = [track.slot(10.0) for _ in range(3)]

@@ -13,7 +13,7 @@ from tests.house.sources import ROOT, Source, imports, sources
 LAYERS = ("wire", "flow", "forwarding", "rooms", "transport", "media", "cluster")
 # Beside the table too: the client. It knows of the server what these say, and the server doesn't know it.
 CLIENT = "client"
-SPOKEN = {"signaling.messages", "signaling.chat", "signaling.files"}
+SPOKEN = {"signaling.messages", "signaling.fields", "signaling.quality", "signaling.chat", "signaling.files"}
 PURE = {"asyncio", "time", "socket", "random", "threading", "secrets", "select", "selectors", "ssl"}
 PURE_LAYERS = ("wire", "flow")
 SEAM = "sfu/transport/seam.py"

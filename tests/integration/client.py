@@ -24,6 +24,7 @@ from aiortc import (
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
 from signaling import messages as m
+from signaling.fields import Source
 from tests.integration.media import COLOURS, RED, Colour, FlatVideo, Sending, Slot
 
 T = TypeVar("T", bound=m.ServerMessage)
@@ -184,7 +185,7 @@ class Client:
 
     # -- media -----------------------------------------------------------------------------------------------
 
-    def publish(self, track: MediaStreamTrack, source: m.Source) -> Sending:
+    def publish(self, track: MediaStreamTrack, source: Source) -> Sending:
         """Add a sending m-line; the next `offer` publishes it."""
         sending = Sending(self.pc.addTransceiver(track, direction="sendonly"), source)
         self.sendings.append(sending)

@@ -10,7 +10,7 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpTransceiver
 from av import VideoFrame
 
-from signaling import messages as m
+from signaling.fields import Source
 
 Colour = tuple[int, int, int]
 
@@ -93,7 +93,7 @@ class Sending:
     """One sending m-line."""
 
     transceiver: RTCRtpTransceiver
-    source: m.Source
+    source: Source
     muted: bool = False
     publication: str | None = None
 

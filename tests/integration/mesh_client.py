@@ -24,6 +24,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from signaling import messages as m
+from signaling.fields import Source
 
 PING_EVERY = 0.5
 
@@ -82,7 +83,7 @@ class MeshClient:
     async def announce(self) -> None:
         """Announce what is sent, and wait for the ids."""
         self._own.clear()
-        source: dict[str, m.Source] = {"audio": "microphone", "video": "camera"}
+        source: dict[str, Source] = {"audio": "microphone", "video": "camera"}
         tracks = (
             m.Track(key=key, kind=track.kind, source=source[track.kind])  # type: ignore[arg-type]
             for key, track in self._sending.items()

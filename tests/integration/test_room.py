@@ -32,6 +32,14 @@ async def test_three_see_and_hear_each_other(relay: str) -> None:
         await all_of(*(client.frames(more=10) for client in trio))
 
 
+async def test_a_client_without_transport_wide_feedback_tells_its_bandwidth_by_remb(
+    server: Daemon, clients: Clients
+) -> None:
+    _, bob = await clients.pair()
+    # aiortc's estimator looks on for 3 s before it says anything.
+    await until(lambda: server.participant(bob.id)["available_bps"] is not None, "REMB comes")
+
+
 async def test_late_joiner_sees_soon(clients: Clients) -> None:
     await clients.pair()
     late = await clients("Cid")

@@ -55,6 +55,9 @@ class Recorder:
     def slot_changed(self, slot: SlotView) -> None:
         self.told.append((slot.state, slot.mid))
 
+    def encodings(self, publication_id: str, active: Mapping[str, bool]) -> None:
+        self.told.append(("encodings", " ".join((publication_id, *(rid for rid in active if active[rid])))))
+
     def take(self) -> list[tuple[str, str]]:
         told, self.told = self.told, []
         return told

@@ -8,17 +8,9 @@ from dataclasses import dataclass, field
 
 from signaling.backend import Events
 from signaling.errors import SignalingError
-from signaling.messages import (
-    Answer,
-    LeftReason,
-    Offer,
-    Point,
-    Publication,
-    PublishResult,
-    Receive,
-    ReceiveResult,
-    Slot,
-)
+from signaling.fields import LeftReason
+from signaling.messages import Answer, Offer, Point, Publication, PublishResult, Receive, ReceiveResult, Slot
+from signaling.quality import SlotWish, View
 
 
 @dataclass(slots=True)
@@ -27,6 +19,8 @@ class _Member:
     events: Events
     publications: dict[str, Publication] = field(default_factory=dict)  # by mid
     slots: set[str] = field(default_factory=set)
+    views: list[SlotWish] = field(default_factory=list)
+    every_ms: int = 0
 
 
 class MemoryBackend:
@@ -91,6 +85,15 @@ class MemoryBackend:
             raise SignalingError("unknown-mid", "There is no such slot.")
         result = self._slot(member, Receive(mid=point.mid, publication=point.publication))
         return Slot(mid=result.mid, publication=result.publication, state=result.state)
+
+    def view(self, participant: str, view: View) -> None:
+        member = self.members[participant]
+        if not {wish.mid for wish in view.slots} <= member.slots:
+            raise SignalingError("unknown-mid", "There is no such slot.")
+        member.views += view.slots
+
+    def reports(self, participant: str, every_ms: int) -> None:
+        self.members[participant].every_ms = every_ms
 
     def mute(self, participant: str, publication: str, muted: bool) -> None:
         member = self.members[participant]

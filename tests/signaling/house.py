@@ -14,17 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling import websocket
 from signaling.auto import AutoSettings
 from signaling.counters import Counters
+from signaling.fields import Role, Topology
 from signaling.lobby import Lobby
-from signaling.messages import (
-    ClientMessage,
-    Join,
-    Role,
-    ServerMessage,
-    Topology,
-    Welcome,
-    decode_server,
-    encode,
-)
+from signaling.messages import ClientMessage, Join, ServerMessage, Welcome, decode_server, encode
 from tests.signaling.doubles import MemoryBackend
 
 PATIENCE = 5.0

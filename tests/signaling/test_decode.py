@@ -9,20 +9,8 @@ from hypothesis import strategies as st
 
 from signaling.decode import TYPES, decode
 from signaling.errors import SignalingError
-from signaling.messages import (
-    MAX_MESSAGE_BYTES,
-    MAX_SDP_CHARS,
-    ErrorCode,
-    Join,
-    Offer,
-    Ping,
-    Signal,
-    Signaled,
-    decode_server,
-    encode,
-    from_data,
-    to_data,
-)
+from signaling.fields import MAX_MESSAGE_BYTES, MAX_SDP_CHARS, ErrorCode
+from signaling.messages import Join, Offer, Ping, Signal, Signaled, decode_server, encode, from_data, to_data
 
 OFFER = {"type": "offer", "sdp": "v=0", "publish": [], "receive": []}
 CAMERA = {"mid": "0", "source": "camera"}

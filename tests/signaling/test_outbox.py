@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from signaling.messages import MAX_MESSAGE_BYTES
+from signaling.fields import MAX_MESSAGE_BYTES
 from signaling.outbox import LEFT, SHUTDOWN, TOO_SLOW, Outbox
 
 
@@ -81,3 +81,34 @@ async def test_after_the_end_nothing_is_refused() -> None:
     outbox.end(LEFT)
     assert outbox.put_if_room("too long")
     assert await outbox.get() is None
+
+
+async def test_the_latest_replaces_what_still_waits() -> None:
+    outbox = Outbox(max_messages=3, max_bytes=6)
+    for number in range(10):
+        outbox.put_latest("level", f"l{number}")
+    outbox.put("a")
+    outbox.put_latest("level", "ll")
+    outbox.put_latest("other", "o")
+    assert [await outbox.get() for _ in range(3)] == ["a", "ll", "o"]
+    outbox.put_latest("level", "mm")
+    assert await outbox.get() == "mm"
+    assert outbox.ending is None
+
+
+async def test_bytes_of_what_was_replaced_are_free_again() -> None:
+    outbox = Outbox(max_messages=10, max_bytes=10)
+    outbox.put_latest("level", "x" * 8)
+    outbox.put_latest("level", "x")
+    outbox.put("y" * 9)
+    assert outbox.ending is None
+    outbox.put_latest("level", "xx")
+    assert outbox.ending is TOO_SLOW
+
+
+async def test_after_the_end_the_last_word_stays() -> None:
+    outbox = Outbox()
+    outbox.put_latest("level", "a")
+    outbox.end(LEFT)
+    outbox.put_latest("level", "b")
+    assert [await outbox.get(), await outbox.get()] == ["a", None]

@@ -11,16 +11,8 @@ import pytest
 import signaling
 from signaling import auto, chat, errors, files, room, session
 from signaling.decode import TYPES, decode
-from signaling.messages import (
-    MAX_MESSAGE_BYTES,
-    MAX_SDP_CHARS,
-    ErrorCode,
-    Offer,
-    Publish,
-    ServerMessage,
-    decode_server,
-    encode,
-)
+from signaling.fields import MAX_MESSAGE_BYTES, MAX_REPORT_MS, MAX_SDP_CHARS, MIN_REPORT_MS, ErrorCode
+from signaling.messages import Offer, Publish, ServerMessage, decode_server, encode
 
 SPEC = (Path(signaling.__file__).parent / "PROTOCOL.md").read_text()
 BLOCKS = re.findall(r"^```json ?([a-z-]*)\n(.*?)^```$", SPEC, re.MULTILINE | re.DOTALL)
@@ -94,6 +86,7 @@ def test_limits_in_the_text() -> None:
     assert f"{MAX_MESSAGE_BYTES:,} bytes" in SPEC
     assert f"1 to {MAX_SDP_CHARS:,} characters" in SPEC
     assert f"1 to {chat.MAX_TEXT_CHARS:,} characters" in SPEC
+    assert f"0, or {MIN_REPORT_MS} to {MAX_REPORT_MS:,} |" in SPEC
     assert f"within {session.JOIN_TIMEOUT:.0f} s" in SPEC
     rate, burst = session.MESSAGES_PER_SECOND, session.MESSAGES_AT_ONCE
     assert f"{rate:.0f} messages a second, {burst:.0f} at once" in SPEC

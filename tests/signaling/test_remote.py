@@ -3,6 +3,7 @@
 import pytest
 
 from signaling.errors import SignalingError
+from signaling.fields import Role, Topology
 from signaling.lobby import Lobby
 from signaling.messages import (
     Join,
@@ -12,8 +13,6 @@ from signaling.messages import (
     Participant,
     Publication,
     Published,
-    Role,
-    Topology,
     Unpublished,
     Welcome,
 )

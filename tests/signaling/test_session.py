@@ -7,21 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaling.errors import SignalingError, to_message
-from signaling.messages import (
-    Announce,
-    ErrorCode,
-    Join,
-    Leave,
-    Mute,
-    Offer,
-    Ping,
-    Point,
-    Pong,
-    Signal,
-    encode,
-    to_data,
-)
+from signaling.fields import ErrorCode
+from signaling.messages import Announce, Join, Leave, Mute, Offer, Ping, Point, Pong, Signal, encode, to_data
 from signaling.outbox import LEFT, TIMEOUT, TOO_LARGE
+from signaling.quality import Reports, SlotWish, View
 from signaling.session import (
     JOIN_TIMEOUT,
     MAX_PENDING,
@@ -35,11 +24,14 @@ from signaling.session import (
     Send,
     Session,
     State,
+    Work,
 )
 
 JOIN = Join(id=1, room="blue", name="Ada")
 OFFER = Offer(id=2, sdp="v=0", publish=(), receive=())
 POINT = Point(id=3, mid="2", publication=None)
+VIEW = View(id=8, slots=(SlotWish(mid="2", visible=False),))
+REPORTS = Reports(id=9, every_ms=1000)
 MUTE = Mute(id=4, publication="t_1", muted=True)
 
 
@@ -64,7 +56,7 @@ def code_of(effects: list[Effect]) -> ErrorCode:
 
 def test_a_call() -> None:
     session = joined()
-    for request in (OFFER, POINT, MUTE, ANNOUNCE, SIGNAL):
+    for request in (OFFER, POINT, VIEW, REPORTS, MUTE, ANNOUNCE, SIGNAL):
         assert session.receive(encode(request), 0.0) == [Perform(request)]
         session.finished(request, True, 0.0)
     assert session.receive(encode(Ping(id=5)), 0.0) == [Send(Pong(re=5))]
@@ -72,8 +64,8 @@ def test_a_call() -> None:
     assert session.receive(encode(Ping(id=6)), 0.0) == []
 
 
-@pytest.mark.parametrize("request_", [OFFER, POINT, MUTE, ANNOUNCE, SIGNAL])
-def test_not_joined(request_: Offer | Point | Mute | Announce | Signal) -> None:
+@pytest.mark.parametrize("request_", [OFFER, POINT, VIEW, REPORTS, MUTE, ANNOUNCE, SIGNAL])
+def test_not_joined(request_: Work) -> None:
     session = Session(0.0)
     assert code_of(session.receive(encode(request_), 0.0)) == "not-joined"
     session.receive(encode(JOIN), 0.0)
@@ -97,7 +89,7 @@ def test_join_may_be_tried_again_after_it_failed() -> None:
 
 
 def test_the_table_is_complete() -> None:
-    messages = {Join, Offer, Point, Mute, Announce, Signal, Leave, Ping}
+    messages = {Join, Offer, Point, View, Reports, Mute, Announce, Signal, Leave, Ping}
     assert {state: set(moves) for state, moves in MOVES.items()} == {
         state: messages for state in State if state is not State.ENDED
     }

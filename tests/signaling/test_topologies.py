@@ -9,13 +9,13 @@ import pytest
 from signaling.auto import AutoSettings
 from signaling.counters import Counters
 from signaling.errors import SignalingError
-from signaling.lobby import Lobby
+from signaling.fields import ErrorCode, Role, Topology
+from signaling.lobby import Lobby, Request
 from signaling.messages import (
     Announce,
     Announced,
     AnnounceResult,
     Answer,
-    ErrorCode,
     Join,
     Joined,
     Left,
@@ -28,12 +28,10 @@ from signaling.messages import (
     Publish,
     Published,
     Receive,
-    Role,
     ServerMessage,
     Signal,
     Signaled,
     Slot,
-    Topology,
     Track,
     Unpublished,
     Welcome,
@@ -44,8 +42,6 @@ from signaling.room import MAX_SILENCE, Member
 from tests.signaling.clock import Clock
 from tests.signaling.doubles import MemoryBackend
 from tests.signaling.test_lobby import inbox
-
-Work = Offer | Point | Mute | Announce | Signal
 
 CAMERA = Track(key="cam", kind="video", source="camera")
 ANNOUNCE = Announce(id=7, publications=(CAMERA,))
@@ -83,12 +79,12 @@ class World:
         join = Join(id=1, room=room, name=name, topology=topology, role=role, replaces=replaces)
         return self.lobby.join(join, Outbox())
 
-    async def ask(self, member: Member, request: Work) -> ServerMessage:
+    async def ask(self, member: Member, request: Request) -> ServerMessage:
         """Do it and return the answer, the last message queued."""
         await self.lobby.perform(member, request)
         return (await inbox(member))[-1]
 
-    async def refused(self, member: Member, request: Work) -> ErrorCode:
+    async def refused(self, member: Member, request: Request) -> ErrorCode:
         with pytest.raises(SignalingError) as caught:
             await self.lobby.perform(member, request)
         return caught.value.code
@@ -145,7 +141,7 @@ async def test_the_first_one_chooses(
         ("broadcast", Signal(id=8, to="p_3", data=HELLO), False),
     ],
 )
-async def test_what_each_topology_allows(topology: Topology, request_: Work, allowed: bool) -> None:
+async def test_what_each_topology_allows(topology: Topology, request_: Request, allowed: bool) -> None:
     world = World()
     ada, bob = world.join("Ada", topology, "publisher"), world.join("Bob")
     assert bob.id == "p_3"

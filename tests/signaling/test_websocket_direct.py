@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signaling.auto import AutoSettings
+from signaling.fields import Topology
 from signaling.messages import (
     Announce,
     Announced,
@@ -24,7 +25,6 @@ from signaling.messages import (
     ServerMessage,
     Signal,
     Signaled,
-    Topology,
     Track,
     from_data,
     to_data,

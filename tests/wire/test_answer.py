@@ -83,7 +83,11 @@ def test_every_captured_offer_is_answered_in_its_order(name: str) -> None:
         assert f"a=mid:{asked.mid}" in lines
         assert port == ("0" if asked.rejected else "7882")
         assert ("a=setup:passive" in lines) is not asked.rejected
-        assert not any(line.startswith(("a=rid", "a=simulcast")) for line in lines)
+        simulcast = [line for line in lines if line.startswith(("a=rid", "a=simulcast"))]
+        rids = asked.simulcast_send
+        assert simulcast == [
+            *(f"a=rid:{rid} recv" for rid in rids), *([f"a=simulcast:recv {';'.join(rids)}"] if rids else [])
+        ]  # fmt: skip
 
 
 def test_chromium_call_in_full() -> None:
@@ -159,12 +163,22 @@ def test_a_video_slot_names_its_retransmissions() -> None:
     ]
 
 
-def test_what_a_client_only_receives_has_no_transport_wide_feedback() -> None:
-    for index, wide in ((1, True), (3, False)):
-        usable = accepted("chromium_call", index)
-        assert (TRANSPORT_WIDE in usable.extensions) is wide
-        assert ("transport-cc" in usable.codecs[0].feedback) is wide
-        assert "goog-remb" in usable.codecs[0].feedback
+@pytest.mark.parametrize("index", [0, 1, 2, 3])
+def test_transport_wide_feedback_is_given_and_asked_for(index: int) -> None:
+    usable = accepted("chromium_call", index)
+    assert TRANSPORT_WIDE in usable.extensions
+    assert "transport-cc" in usable.codecs[0].feedback
+    assert ("goog-remb" in usable.codecs[0].feedback) is (usable.section.kind == "video")
+
+
+def test_a_client_without_transport_wide_numbers_is_asked_for_remb() -> None:
+    for section in parse(OFFERS["aiortc_call"]).sections:
+        if section.kind == "video":
+            usable = accept(section)
+            assert usable is not None
+            assert TRANSPORT_WIDE not in usable.extensions
+            assert "goog-remb" in usable.codecs[0].feedback
+            assert "transport-cc" not in usable.codecs[0].feedback
 
 
 def test_an_inactive_section_keeps_all_extensions() -> None:
@@ -182,6 +196,84 @@ def test_extensions_with_a_direction_are_answered_with_its_reverse() -> None:
     assert not any(PLAYOUT_DELAY in line for line in video)
     simulcast = parts(answer(OFFERS["firefox_simulcast"]))[2]
     assert "a=extmap:9/recvonly urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id" in simulcast
+
+
+SIMULCAST = [name for name in OFFERS if "simulcast" in name]
+RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+DEPENDENCY = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+
+
+def simulcast(**changes: object) -> Section:
+    """The simulcast section Chromium sends, changed."""
+    return replace(parse(OFFERS["chromium_simulcast"]).sections[1], **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", SIMULCAST)
+def test_simulcast_is_taken_with_all_that_tells_encodings_apart(name: str) -> None:
+    usable = accepted(name, 1)
+    assert usable.rids == (("f", "h", "q") if name.endswith("_down") else ("q", "h", "f"))
+    assert {MID, RID, REPAIRED_RID, DEPENDENCY, TRANSPORT_WIDE} <= set(usable.extensions)
+    session, _, video = parts(answer(OFFERS[name]))[:3]
+    # Chromium says it for the whole session, Firefox for each section; one of them has to be answered.
+    assert ("a=extmap-allow-mixed" in session) is name.startswith("chromium")
+    assert ("a=extmap-allow-mixed" in video) is name.startswith("firefox")
+    assert f"a=simulcast:recv {';'.join(usable.rids)}" in video
+
+
+@pytest.mark.parametrize("name", ["h264", "vp9", "av1"])
+def test_the_codec_that_chromium_prefers_stays_first(name: str) -> None:
+    assert accepted(f"chromium_simulcast_{name}", 1).codecs[0].name.lower() == name
+
+
+def test_spatial_layers_in_one_encoding_are_no_simulcast() -> None:
+    usable = accepted("chromium_svc_vp9", 1)
+    assert usable.rids == ()
+    assert DEPENDENCY in usable.extensions
+    assert usable.codecs[0].name == "VP9"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rids"),
+    [
+        ({"simulcast_send": ("f", "h", "q")}, ("f", "h", "q")),
+        ({"simulcast_send": ("q",)}, ("q",)),
+        ({"simulcast_send": ()}, ()),
+        ({"simulcast_send": ("q", "x", "q", "f")}, ("q", "f")),
+        ({"simulcast_send": tuple("abcdef"), "rids": tuple("abcdef")}, ("a", "b", "c", "d")),
+        ({"simulcast_send": ("r" * 16, "s" * 17), "rids": ("r" * 16, "s" * 17)}, ("r" * 16,)),
+        ({"extensions": {MID: 9}}, ()),
+        ({"extensions": {RID: 10, REPAIRED_RID: 11}}, ()),
+        ({"extensions": {MID: 9, RID: 10}}, ("q", "h", "f")),
+        ({"extension_directions": {RID: "recvonly"}}, ()),
+        ({"extension_directions": {RID: "sendonly"}}, ("q", "h", "f")),
+        ({"direction": "recvonly"}, ()),
+        ({"direction": "inactive"}, ("q", "h", "f")),
+    ],
+)
+def test_which_encodings_are_taken(changes: dict[str, object], rids: tuple[str, ...]) -> None:
+    usable = accept(simulcast(**changes))
+    assert usable is not None
+    assert usable.rids == rids
+
+
+def test_a_paused_encoding_is_taken_too() -> None:
+    text = OFFERS["chromium_simulcast"].replace("a=simulcast:send q;h;f", "a=simulcast:send q;~h;~f")
+    assert "a=simulcast:recv q;h;f" in parts(answer(text))[2]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["q", "~h", "f,g", "", "~", "x", "r" * 300, ","]), max_size=12))
+def test_any_simulcast_line_gives_rids_of_the_offer(streams: list[str]) -> None:
+    line = f"a=simulcast:send {';'.join(streams)}"
+    text = OFFERS["chromium_simulcast"].replace("a=simulcast:send q;h;f", line)
+    video = parts(answer(text))[2]
+    rids = [line.split(":")[1].removesuffix(" recv") for line in video if line.startswith("a=rid")]
+    assert set(rids) <= {"q", "h", "f"}
+    assert len(set(rids)) == len(rids)
+    assert [line for line in video if line.startswith("a=simulcast")] == (
+        [f"a=simulcast:recv {';'.join(rids)}"] if rids else []
+    )
 
 
 def test_red_goes_behind_opus_and_needs_it() -> None:

@@ -123,3 +123,34 @@ def test_arbitrary_blocks(profile: int, body: bytes) -> None:
 )
 def test_abs_send_time(now: float, expected: str) -> None:
     assert extensions.abs_send_time(now) == bytes.fromhex(expected)
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        pytest.param("bede0001 10aa0000", (42, True), id="voice"),
+        pytest.param("bede0001 102a0000", (42, False), id="no voice"),
+        pytest.param("bede0001 10800000", (0, True), id="loudest"),
+        pytest.param("bede0001 107f0000", (127, False), id="silent"),
+        pytest.param("bede0001 11aa0000", None, id="two bytes are no level"),
+        pytest.param("bede0001 20aa0000", None, id="another element"),
+        pytest.param("bede0002 20551085 00000000", (5, True), id="behind another"),
+        pytest.param("10000001 0101aa00", (42, True), id="two-byte header"),
+        pytest.param("10000001 01000000", None, id="empty"),
+        pytest.param("", None, id="no extension"),
+    ],
+)
+def test_audio_level(block: str, expected: tuple[int, bool] | None) -> None:
+    assert extensions.audio_level(view(bytes.fromhex(block)), 1) == expected
+
+
+@given(
+    st.binary(max_size=40).map(lambda data: data[: len(data) // 4 * 4]), st.booleans(), st.integers(1, 255)
+)
+def test_audio_level_of_any_bytes(body: bytes, two_byte: bool, level_id: int) -> None:
+    profile = 0x1000 if two_byte else 0xBEDE
+    block = profile.to_bytes(2, "big") + (len(body) // 4).to_bytes(2, "big") + body
+    found = extensions.audio_level(view(block), level_id)
+    assert found is None or 0 <= found[0] <= 127
+    first = value(block, level_id)
+    assert (found is None) == (first is None or len(first) != 1)

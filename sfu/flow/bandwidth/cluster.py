@@ -1,0 +1,114 @@
+"""One probe on its way: a short cluster of packets at a chosen rate, and the rate it arrived at.
+
+Knows send and arrival times of the packets between the first and the last of the cluster; media among them counts
+as well. Does not know when to probe or what follows.
+"""
+
+from typing import Final
+
+from sfu.flow.bandwidth.sent import SentPackets
+from sfu.wire.transport_feedback import Feedback
+
+_ENOUGH: Final = 0.8  # of the packets must arrive, or the result says nothing
+_SENT: Final = 0.9  # of the bytes that were asked for: then the cluster is complete
+_SHORTEST: Final = 0.002  # seconds that a cluster takes to arrive: more than eight ticks of feedback
+_FEWEST: Final = 4  # packets
+_SATURATED: Final = 0.9  # arriving slower than this share of the sending rate: the link was full
+_HEADROOM: Final = 0.95  # of a full link
+_MOST: Final = 1.5  # times the rate asked for that is believed (media in between): a burst tells of buffers
+
+
+class Cluster:
+    """Fed with the cluster's packets as they leave, and with each feedback before it is matched."""
+
+    __slots__ = (
+        "_bytes",
+        "_count",
+        "_first",
+        "_first_arrival",
+        "_first_send",
+        "_head",
+        "_last",
+        "_last_arrival",
+        "_last_send",
+        "_reports",
+        "_sent",
+        "_tail",
+        "goal",
+        "id",
+        "limited",
+        "rate_bps",
+    )
+
+    def __init__(self, cluster_id: int, rate_bps: float, goal: int) -> None:
+        self.id = cluster_id
+        self.rate_bps = rate_bps
+        self.goal = goal
+        """Bytes to be sent."""
+        self.limited = False
+        """The link carried less than was sent; known with the result."""
+        self._sent = 0
+        self._first = self._last = -1
+        self._bytes = self._count = self._reports = 0
+        self._first_arrival = self._first_send = float("inf")
+        self._last_arrival = self._last_send = float("-inf")
+        self._head = self._tail = 0  # sizes of the first to arrive and the last to be sent
+
+    def sent(self, seq: int, size: int) -> None:
+        """A packet of the cluster left as `seq`."""
+        if self._first < 0:
+            self._first = seq
+        self._last = seq
+        self._sent += size
+
+    def read(self, packets: SentPackets, feedback: Feedback) -> bool:
+        """True when the cluster has been told of as far as can be expected."""
+        base = packets.base(feedback)
+        stop = base + len(feedback.deltas)
+        if self._first < 0 or stop <= self._first:
+            return False
+        if base <= self._last:
+            self._read(packets, feedback, base)
+        if stop <= self._last or self._sent < self.goal * _SENT:
+            return False
+        self._reports += 1  # one more is waited for when packets are missing: they may be late
+        return self._count > self._last - self._first or self._reports > 1
+
+    def _read(self, packets: SentPackets, feedback: Feedback, base: int) -> None:
+        arrival = packets.arrival(feedback)
+        for offset, delta in enumerate(feedback.deltas[: self._last - base + 1]):
+            if delta is None:
+                continue
+            arrival += delta * 0.00025
+            if base + offset < self._first:
+                continue
+            send, size, _ = packets.look(base + offset)
+            if not size:
+                continue
+            self._bytes += size
+            self._count += 1
+            if arrival < self._first_arrival:
+                self._first_arrival, self._head = arrival, size
+            if send >= self._last_send:
+                self._last_send, self._tail = send, size
+            self._first_send = min(self._first_send, send)
+            self._last_arrival = max(self._last_arrival, arrival)
+
+    def result(self, loss: float) -> float | None:
+        """The rate in bit/s that the link carries, as far as it was tried; None if nothing can be said.
+
+        `loss` is the share that gets lost at any rate.
+        """
+        expected = (self._last - self._first + 1) * (1 - loss)
+        if self._count < max(expected * _ENOUGH, _FEWEST):
+            return None
+        full = min(1 / (1 - loss), (self._last - self._first + 1) / self._count)
+        span = max(self._last_send - self._first_send, _SHORTEST)
+        sent = (self._bytes - self._tail) * 8 * full / span
+        span = max(self._last_arrival - self._first_arrival, _SHORTEST)
+        arrived = (self._bytes - self._head) * 8 * full / span
+        rate = min(sent, arrived)
+        if arrived < sent * _SATURATED:
+            self.limited = True
+            rate = arrived * _HEADROOM
+        return min(rate, self.rate_bps * _MOST)

@@ -1,0 +1,281 @@
+"""The estimate of one connection's outgoing link: what its parts say, put together.
+
+The delay is the main signal (`trend`, checked against `standing`), loss is tested (`loss`), more is proven by probes
+(`probing`). Where only REMB comes, that is the estimate. Knows no packet and no clock; `now` is passed in.
+"""
+
+from enum import StrEnum
+from operator import sub
+from typing import Final
+
+from sfu.flow.bandwidth.aimd import RateControl
+from sfu.flow.bandwidth.loss import LossTest
+from sfu.flow.bandwidth.overuse import Usage
+from sfu.flow.bandwidth.probing import Probe, Probing
+from sfu.flow.bandwidth.sent import SentPackets
+from sfu.flow.bandwidth.standing import StandingQueue
+from sfu.flow.bandwidth.throughput import Throughput
+from sfu.flow.bandwidth.trend import DelayTrend
+from sfu.wire.transport_feedback import Feedback
+
+_INITIAL_ROUND_TRIP: Final = 0.1  # seconds, until measured
+_NOTICEABLE: Final = 0.03  # of the target
+_QUICK: Final = (8, 0.2)  # packets and seconds of feedback that show a queue beginning
+_SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
+_REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
+_FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
+_EMPTY: Final = 0.015  # seconds that are as good as none
+_DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
+_LEAST_DRAIN: Final = 0.1  # of the rate
+_PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
+_SILENCE: Final = 1.0  # seconds without feedback on what was sent
+_SILENT_STEP: Final = 0.5  # seconds between reductions then
+_SILENT: Final = 0.7  # of the rate stays at each
+_USED: Final = 0.8  # of the target is sent: it is used fully
+_SOON: Final = 0.1  # seconds until one looks again
+
+
+class Source(StrEnum):
+    """Which kind of report the estimate comes from."""
+
+    NONE = "none"
+    REMB = "remb"
+    TRANSPORT_CC = "transport-cc"
+
+
+class BandwidthEstimator:
+    """All RTP of one connection passes `sent`, all of its reports `feedback` or `remb`.
+
+    `target_bps` may be sent now. It is `start_bps` until the first report.
+    """
+
+    __slots__ = (
+        "_backed_off",
+        "_ceiling",
+        "_drain_until",
+        "_floor",
+        "_last_feedback",
+        "_look_at",
+        "_loss",
+        "_noticed",
+        "_packets",
+        "_probing",
+        "_rate",
+        "_silent_at",
+        "_standing",
+        "_throughput",
+        "_trend",
+        "_usage",
+        "_wish",
+        "round_trip",
+        "source",
+        "target_bps",
+    )
+
+    def __init__(
+        self, *, start_bps: int = 300_000, floor_bps: int = 30_000, ceiling_bps: int = 50_000_000
+    ) -> None:
+        assert 0 < floor_bps <= start_bps <= ceiling_bps
+        self.target_bps = start_bps
+        self.source = Source.NONE
+        self.round_trip = _INITIAL_ROUND_TRIP
+        """Seconds; set by the owner when reports say more."""
+        self._floor, self._ceiling = floor_bps, ceiling_bps
+        self._packets = SentPackets()
+        self._trend = DelayTrend()
+        self._standing = StandingQueue()
+        self._throughput = Throughput()
+        self._rate = RateControl(float(start_bps))
+        self._loss = LossTest()
+        self._probing = Probing()
+        self._usage = Usage.NORMAL
+        self._wish = 0.0
+        self._noticed = start_bps  # the target that the owner was told of last
+        self._backed_off = float("-inf")
+        self._drain_until: float | None = None  # a queue is being emptied, at most until then
+        self._last_feedback = float("-inf")
+        self._silent_at = float("-inf")  # the last reduction for silence
+        self._look_at = float("-inf")  # not before it, whether to probe is asked again
+
+    def sent(self, size: int, now: float, probe: int = 0) -> int:
+        """A packet of `size` bytes (RTP, below 65536) leaves at `now`; its transport-wide `seq16`.
+
+        `probe`: the id of the probe that it is padding of.
+        """
+        seq = self._packets.sent(size, now, probe)
+        if probe:
+            cluster = self._probing.cluster
+            if cluster is not None and cluster.id == probe:
+                cluster.sent(seq, size)
+        return seq & 0xFFFF
+
+    def wish(self, bps: int, now: float) -> None:
+        """The most that could be used now; probing goes this far and hardly further."""
+        del now
+        self._wish = min(float(bps), float(self._ceiling))
+
+    def feedback(self, feedback: Feedback, now: float) -> bool:
+        """Transport-wide feedback came; True when the target changed noticeably."""
+        packets = self._packets
+        told = self._probing.cluster is not None and self._probing.cluster.read(packets, feedback)
+        receipt = packets.match(feedback)
+        sends, arrivals = receipt.sends, receipt.arrivals
+        if not sends:
+            return False
+        if self.source is not Source.TRANSPORT_CC:
+            self.source = Source.TRANSPORT_CC
+            self._rate.rate_bps = float(self.target_bps)
+        self._last_feedback = now
+        self._throughput.update(receipt.bytes, sends[-1], max(arrivals))
+        self._standing.update(min(map(sub, arrivals, sends)), len(sends), now)
+        self._usage = self._trend.update(sends, arrivals)
+        self._loss.update(
+            receipt.lost - receipt.recovered, receipt.received + receipt.recovered, sends[-1], now
+        )
+        self._decide(now)
+        if told:
+            self._proven(now)
+        return self._settle(now)
+
+    def remb(self, bitrate_bps: int, now: float) -> bool:
+        """A receiver's own estimate came (draft-alvestrand-rmcat-remb-03); True as in `feedback`."""
+        if self.source is Source.TRANSPORT_CC or bitrate_bps <= 0:
+            return False
+        self.source = Source.REMB
+        self._rate.rate_bps = float(bitrate_bps)
+        return self._settle(now)
+
+    def probe(self, now: float) -> Probe | None:
+        """Work that is due by time: a cluster to be sent now, if any; the target may have fallen for silence."""
+        if self.source is not Source.TRANSPORT_CC:
+            return None
+        self._look_at = now + _SOON
+        self._probing.expire(self.round_trip, now)
+        if self._silent(now) or not self._calm(now):
+            return None
+        target = self.target_bps
+        return self._probing.begin(target, self._wish, self._throughput.sent_bps > target * _USED, now)
+
+    def deadline(self) -> float | None:
+        """When to call `probe`; None if there is nothing to wait for."""
+        if self.source is not Source.TRANSPORT_CC:
+            return None
+        due = self._last_feedback + _SILENCE
+        if self._packets.unreported_since() is None:
+            due = float("inf")
+        elif self._silent_at >= self._last_feedback:
+            due = self._silent_at + _SILENT_STEP
+        if self._wish > self.target_bps or self._probing.cluster is not None:
+            due = min(due, max(self._probing.deadline(), self._look_at))
+        return due if due != float("inf") else None
+
+    def stats(self, now: float) -> dict[str, object]:
+        """Figures for statistics and logs."""
+        capacity = self._rate.capacity_bps
+        return {
+            "target_bps": self.target_bps,
+            "source": str(self.source),
+            "usage": self._usage.value,
+            "acknowledged_bps": round(self._throughput.long_bps),
+            "capacity_bps": None if capacity is None else round(capacity),
+            "wish_bps": round(self._wish),
+            "queue_ms": round(self._standing.delay(*_QUICK, now) * 1000, 1),
+            "loss": round(self._loss.ratio, 4),
+            "loss_inherent": round(self._loss.inherent, 4),
+            "round_trip_ms": round(self.round_trip * 1000, 1),
+            "threshold_ms": round(self._trend.threshold, 1),
+            "probes_succeeded": self._probing.succeeded,
+            "probes_failed": self._probing.failed,
+        }
+
+    def _decide(self, now: float) -> None:
+        """Up, down or neither, by delay and loss."""
+        share = 1 - self._loss.inherent
+        throughput = self._throughput.short_bps / share
+        rate = self._rate
+        before = rate.rate_bps
+        if throughput:
+            carried = self._loss.judge(throughput, now)
+            if carried is not None and carried < rate.rate_bps:
+                rate.learn(carried)
+                rate.rate_bps = carried
+                self._probing.dropped(before, carried, now)
+        queue = self._standing.delay(*_QUICK, now)
+        if self._drain_until is not None:
+            rate.hold(now)
+            if queue < _EMPTY:
+                self._drain_until = None
+            elif now > self._drain_until:
+                self._drain_until = None
+                self._standing.rebase()
+        over = self._usage is Usage.OVER and queue > _REAL
+        if not over and self._drain_until is None:
+            over = self._standing.delay(*_SURE, now) > _FULL
+        if over and throughput:
+            if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
+                self._back_off(throughput, queue, now)
+        elif self._usage is Usage.NORMAL and queue < _FULL and self._drain_until is None:
+            rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
+        else:
+            rate.hold(now)
+
+    def _back_off(self, throughput: float, queue: float, now: float) -> None:
+        before = self._rate.rate_bps
+        self._backed_off = now
+        self._rate.back_off(throughput, self._throughput.sent_bps / (1 - self._loss.inherent), now)
+        self._probing.dropped(before, self._rate.rate_bps, now)
+        takes = queue / (1 - 0.85 * self._drained(queue)) + self.round_trip + 0.2
+        self._drain_until = now + takes * _PATIENCE
+
+    def _drained(self, queue: float) -> float:
+        """The share of the rate that is sent while `queue` seconds are to be emptied."""
+        return max(1 - max(queue - _EMPTY, 0.0) / _DRAIN, _LEAST_DRAIN)
+
+    def _proven(self, now: float) -> None:
+        """A probe was told of."""
+        cluster = self._probing.cluster
+        rate = self._probing.result(self._loss.inherent, now)
+        if rate is None or cluster is None or self._usage is Usage.OVER or self._drain_until is not None:
+            return
+        if self._loss.trying:
+            return
+        if rate > self._rate.rate_bps:
+            self._loss.skip(now)
+        self._rate.prove(rate, now)
+        if cluster.limited and rate > self._rate.rate_bps * 0.9:
+            self._rate.learn(rate)
+
+    def _calm(self, now: float) -> bool:
+        """Whether more may be tried."""
+        return (
+            self._usage is Usage.NORMAL
+            and self._drain_until is None
+            and not self._loss.trying
+            and now - self._last_feedback < 0.5
+            and self._standing.delay(*_QUICK, now) < _EMPTY + 0.01
+        )
+
+    def _silent(self, now: float) -> bool:
+        """Nothing was told for long of what was sent: less is sent, again and again."""
+        since = self._packets.unreported_since()
+        if since is None or now - max(since, self._last_feedback) < _SILENCE + self.round_trip:
+            return False
+        if now - self._silent_at >= _SILENT_STEP:
+            self._silent_at = now
+            before = self._rate.rate_bps
+            self._rate.rate_bps = max(before * _SILENT, self._floor)
+            self._probing.dropped(before, self._rate.rate_bps, now)
+            self._settle(now)
+        return True
+
+    def _settle(self, now: float) -> bool:
+        """The target from all there is."""
+        self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
+        rate = min(self._rate.rate_bps, self._loss.cap_bps)
+        if self._drain_until is not None:
+            rate *= self._drained(self._standing.delay(*_QUICK, now))
+        self.target_bps = target = max(round(rate), self._floor)
+        if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
+            self._noticed = target
+            return True
+        return False

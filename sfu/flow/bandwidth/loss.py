@@ -1,0 +1,107 @@
+"""Whether loss is the link's nature or the price of sending too much: sending a little less tells.
+
+A radio link loses 5 % at any rate, and sending less does not help; a full queue stops losing when less is sent.
+So a rise of the loss is tried out: for a moment a little less than what passes is sent. If the loss stays it is the
+link's own and is put up with; if it goes, the rate was too high. Knows counts and throughput. Does not know delay.
+"""
+
+from math import sqrt
+from typing import Final
+
+_WINDOW: Final = 0.5  # seconds, at least, and
+_FEWEST: Final = 30  # packets, for a verdict on whether the loss has risen
+_LONGEST: Final = 3.0  # seconds: then fewer do
+_TOLERATED: Final = 0.02  # above the link's own
+_SIGMAS: Final = 2.0  # of chance that are tolerated as well
+_MOST: Final = 0.25  # a loss above this is never taken for the link's own
+_LEARN: Final = 0.05  # weight of a window that is within the tolerance
+_LESS: Final = 0.97  # of what passes: sent while trying
+_EXPECTED: Final = 8  # packets that would be lost too many while trying, if sending less did not help
+_STAYS: Final = 0.35  # of the excess, if it stays: the loss is the link's own
+_INFINITE: Final = float("inf")
+
+
+class LossTest:
+    """Fed with counts; `cap_bps` limits the rate while trying."""
+
+    __slots__ = (
+        "_began",
+        "_excess",
+        "_lost",
+        "_received",
+        "_settled",
+        "_since",
+        "cap_bps",
+        "inherent",
+        "ratio",
+    )
+
+    def __init__(self) -> None:
+        self.inherent = 0.0
+        """The share that is lost at any rate."""
+        self.ratio = 0.0
+        """The share that was lost of late."""
+        self.cap_bps = _INFINITE
+        self._lost = self._received = 0
+        self._since: float | None = None
+        self._settled = 0.0  # packets sent before do not count
+        self._excess = 0.0  # what is tried out
+        self._began = False
+
+    @property
+    def trying(self) -> bool:
+        """Less than could be is sent, to see what becomes of the loss."""
+        return self.cap_bps != _INFINITE
+
+    def update(self, lost: int, received: int, sent_at: float, now: float) -> None:
+        """Counts of one feedback (`lost` without those that came after all), the last packet sent at `sent_at`."""
+        if sent_at < self._settled:
+            return
+        if self._since is None:
+            self._since = now
+        self._lost += lost
+        self._received += received
+
+    def skip(self, until: float) -> None:
+        """Forget the window; what was sent before `until` doesn't count."""
+        self._lost = self._received = 0
+        self._since = None
+        self._settled = until
+
+    def judge(self, throughput_bps: float, now: float) -> float | None:
+        """At the end of a window. A rate in bit/s means: this much is what the link carries.
+
+        `throughput_bps` counts what the link loses by its nature as arrived.
+        """
+        count = self._lost + self._received
+        if self._since is None or count <= 0:
+            return None
+        passed = now - self._since
+        ratio = max(self._lost, 0) / count
+        if self.trying:
+            if count * self._excess < _EXPECTED and passed < _LONGEST:
+                return None
+            return self._conclude(ratio, now)
+        if passed < _WINDOW or (count < _FEWEST and passed < _LONGEST):
+            return None
+        self.skip(0.0)
+        self.ratio = ratio
+        own = self.inherent
+        chance = max(own, 0.01)
+        if ratio <= own + _TOLERATED + _SIGMAS * sqrt(chance * (1 - chance) / count):
+            self.inherent = min(own + (ratio - own) * _LEARN, _MOST)
+            return None
+        self._excess = ratio - own
+        self.cap_bps = throughput_bps * _LESS
+        self.skip(now)
+        return None
+
+    def _conclude(self, ratio: float, now: float) -> float | None:
+        cap = self.cap_bps
+        self.cap_bps = _INFINITE
+        self.skip(now)
+        self.ratio = ratio
+        if ratio <= self.inherent + self._excess * _STAYS or ratio > _MOST:
+            return cap
+        self.inherent = min((ratio + self.inherent + self._excess) / 2, _MOST)
+        return None

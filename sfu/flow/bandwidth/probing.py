@@ -1,0 +1,110 @@
+"""When to try for more than is known to pass, and how far.
+
+As libwebrtc's probe controller in its aims: three times the start rate, then twice what passed as long as it passes;
+later from time to time while more could be used, and soon after a drop that may have been a dip.
+Knows estimates, wishes and results. Does not know packets.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sfu.flow.bandwidth.cluster import Cluster
+from sfu.flow.bandwidth.sent import PROBE_IDS
+
+_FIRST: Final = 3.0  # times the start rate
+_AGAIN: Final = 2.0  # times what passed
+_WORKED: Final = 0.7  # of a probe's rate passed: go on
+_PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
+_SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
+_RECOVER_AFTER: Final = 1.0  # seconds after a drop
+_RECOVERED: Final = 0.85  # of the rate before a drop is tried
+_DEEP: Final = 0.66  # a drop to less than this may have been a dip
+_BEYOND: Final = 1.1  # times the wish: passing the wish itself leaves no doubt about it
+_WORTH: Final = 1.05  # times the estimate, at least
+_SECONDS: Final = 0.03  # that a cluster lasts; with timers of some ms, shorter ones are not spread
+_FEWEST_BYTES: Final = 1200  # five packets of padding
+_TIMEOUT: Final = 1.5  # seconds, beyond sending it, until a cluster is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A cluster to be sent now: `bytes` of padding, evenly at `rate_bps`, each numbered with `probe=id`.
+
+    At least five packets. Media goes on in between and counts. A cluster sent as one burst measures buffers.
+    """
+
+    id: int
+    rate_bps: int
+    bytes: int
+
+
+class Probing:
+    """One cluster at a time."""
+
+    __slots__ = ("_begun", "_due", "_follow", "_id", "_recover", "_until", "cluster", "failed", "succeeded")
+
+    def __init__(self) -> None:
+        self.cluster: Cluster | None = None
+        self.succeeded = self.failed = 0
+        self._id = 0
+        self._until = 0.0  # the cluster is given up then
+        self._begun = False
+        self._due = 0.0
+        self._follow = 0.0  # rate to be tried next, 0 = none
+        self._recover = 0.0  # the same after a drop
+
+    def dropped(self, before_bps: float, after_bps: float, now: float) -> None:
+        """The estimate fell; nothing is tried until that has had its effect."""
+        self._follow = 0.0
+        self._due = max(self._due, now + _PERIOD / 2)
+        if after_bps < before_bps * _DEEP or self._recover:
+            self._recover = max(self._recover, before_bps * _RECOVERED)
+            self._due = now + _RECOVER_AFTER
+
+    def begin(self, estimate_bps: float, wish_bps: float, saturated: bool, now: float) -> Probe | None:
+        """The cluster to be sent now, if any: the link is calm."""
+        if self.cluster is not None or now < self._due or wish_bps < estimate_bps * _WORTH:
+            return None
+        factor = _FIRST if not self._begun else _SATURATED if saturated else _AGAIN
+        rate = min(self._follow or self._recover or estimate_bps * factor, wish_bps * _BEYOND)
+        self._follow = self._recover = 0.0
+        if rate < estimate_bps * _WORTH:
+            return None
+        self._begun = True
+        self._id = self._id % (PROBE_IDS - 1) + 1
+        goal = max(int(rate * _SECONDS / 8), _FEWEST_BYTES)
+        self.cluster = Cluster(self._id, rate, goal)
+        self._until = now + goal * 8 / rate + _TIMEOUT
+        return Probe(self._id, round(rate), goal)
+
+    def expire(self, round_trip: float, now: float) -> None:
+        """Give up a cluster of which too little was sent or told."""
+        if self.cluster is not None and now >= self._until + round_trip:
+            self._end(now)
+
+    def result(self, loss: float, now: float) -> float | None:
+        """The cluster was told of; the rate that it showed."""
+        cluster = self.cluster
+        assert cluster is not None
+        rate = cluster.result(loss)
+        if rate is not None and rate >= cluster.rate_bps * _WORKED:
+            self.cluster = None
+            self.succeeded += 1
+            if not cluster.limited:
+                self._follow = rate * _AGAIN
+                self._due = now
+                return rate
+            self._due = now + _PERIOD
+            return rate
+        self._end(now)
+        return rate
+
+    def deadline(self) -> float:
+        """When there may be something to do."""
+        return self._due if self.cluster is None else self._until
+
+    def _end(self, now: float) -> None:
+        self.cluster = None
+        self.failed += 1
+        self._follow = 0.0
+        self._due = now + _PERIOD

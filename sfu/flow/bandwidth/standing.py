@@ -1,0 +1,54 @@
+"""How long packets wait in queues that never empty: the least delay of late above the least of the last seconds.
+
+A minimum ignores jitter, bursts and key frames, which a slope does not. Knows one-way delays with an unknown
+offset (two clocks that drift). Does not know rates.
+"""
+
+from collections import deque
+from typing import Final
+
+_WINDOW: Final = (
+    10.0  # seconds; the base is the minimum of one to two of them, so drift and routes are forgotten
+)
+_KEPT: Final = 16  # feedbacks
+
+
+class StandingQueue:
+    """Fed with the least one-way delay in each feedback."""
+
+    __slots__ = ("_before", "_lows", "_since", "_window")
+
+    def __init__(self) -> None:
+        self._lows: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)
+        self._window = self._before = float("inf")
+        self._since: float | None = None
+
+    def update(self, low: float, count: int, now: float) -> None:
+        """`low` is the least arrival minus send time in seconds, of `count` packets told of at `now`."""
+        if self._since is None:
+            self._since = now
+        elif now - self._since >= _WINDOW:
+            self._before = self._window
+            self._window = low
+            self._since = now
+        if low < self._window:
+            self._window = low
+        self._lows.append((now, low, count))
+
+    def delay(self, packets: int, seconds: float, now: float) -> float:
+        """Seconds that none of the last `packets` did without; looks at `seconds` of feedback, at least one."""
+        low = float("inf")
+        for at, least, count in reversed(self._lows):
+            if low != float("inf") and now - at > seconds:
+                break
+            low = min(low, least)
+            packets -= count
+            if packets <= 0:
+                break
+        return max(low - min(self._window, self._before), 0.0) if self._lows else 0.0
+
+    def rebase(self) -> None:
+        """What is waited now is not a queue that we can empty: it becomes the base."""
+        if self._lows:
+            self._window = self._lows[-1][1]
+            self._before = float("inf")

@@ -1,0 +1,53 @@
+"""How much arrives: the rate of acknowledged bytes, and the rate that the same bytes were sent at.
+
+Knows sums of bytes with their send and arrival times. Does not know what a link can carry.
+"""
+
+from collections import deque
+from typing import Final
+
+_SHORT, _LONG = 0.2, 0.6  # seconds at least that a rate is taken over
+_STEP: Final = 0.02  # seconds: marks nearer than this are one
+_KEPT: Final = 64  # marks: beyond 600 ms even when they are 20 ms apart
+
+
+class Throughput:
+    """Fed once per feedback. Rates in bit/s are 0 until enough was told."""
+
+    __slots__ = ("_marks", "_total", "long_bps", "sent_bps", "short_bps")
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)  # arrival, send, bytes until then
+        self._total = 0
+        self.short_bps = 0.0
+        """Over the last 200 ms."""
+        self.long_bps = 0.0
+        """Over the last 600 ms."""
+        self.sent_bps = 0.0
+        """What the bytes of `short_bps` were sent at."""
+
+    def update(self, size: int, send: float, arrival: float) -> None:
+        """`size` more bytes are known to have arrived; the last was sent at `send` and came at `arrival`."""
+        marks = self._marks
+        self._total += size
+        total = self._total
+        if marks:
+            last_arrival, last_send, _ = marks[-1]
+            if abs(arrival - last_arrival) > 60:  # seconds: a clock that was set, or a lie
+                marks.clear()
+            else:
+                arrival, send = max(arrival, last_arrival), max(send, last_send)
+                if len(marks) > 1 and arrival - marks[-2][0] < _STEP:
+                    marks.pop()
+        marks.append((arrival, send, total))
+        short = False
+        for index in range(len(marks) - 2, -1, -1):
+            since, sent, before = marks[index]
+            span = arrival - since
+            if span >= _SHORT and not short:
+                short = True
+                self.short_bps = self.long_bps = (total - before) * 8 / span
+                self.sent_bps = (total - before) * 8 / max(send - sent, 0.001)
+            if span >= _LONG:
+                self.long_bps = (total - before) * 8 / span
+                break

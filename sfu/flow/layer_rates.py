@@ -1,0 +1,58 @@
+"""What each layer of a stream takes: bits a second by spatial and temporal layer.
+
+Knows sizes, times and layer numbers. Does not know codecs, or which layer needs which.
+"""
+
+import math
+from typing import Final
+
+_TEMPORAL: Final = 8  # RFC 9628 4.2, AV1 RTP A.8: three bits
+_SPATIAL: Final = 8
+_STEP: Final = 0.25  # seconds between two looks at the sums
+_MEMORY: Final = 0.8  # seconds: a key frame every few seconds must not make a layer seem dear
+_SILENT: Final = 2.0  # after so long a pause measuring begins anew
+_FADED: Final = 1000  # bits a second: a layer below is not sent any more
+
+
+class LayerRates:
+    """Smoothed rates by (spatial, temporal). What was measured last stays known while nothing comes."""
+
+    __slots__ = ("_began", "_bytes", "_next", "_rates", "_rolled")
+
+    def __init__(self) -> None:
+        self._bytes = [0] * (_SPATIAL * _TEMPORAL)
+        self._rates: dict[int, float] = {}
+        self._began = self._rolled = self._next = float("-inf")
+
+    def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
+        """A packet of `size` bytes came; layer numbers within three bits. Called for every packet."""
+        if now >= self._next:
+            self._roll(now)
+        self._bytes[spatial << 3 | temporal] += size
+
+    def _roll(self, now: float) -> None:
+        elapsed = now - self._rolled
+        if elapsed > _SILENT:  # also the first packet
+            self._began = now
+        else:
+            share = max(1 - math.exp(-elapsed / _MEMORY), elapsed / (now - self._began))
+            for index, size in enumerate(self._bytes):
+                if size or index in self._rates:
+                    before = self._rates.get(index, 0.0)
+                    self._rates[index] = before + (size * 8 / elapsed - before) * share
+        self._bytes = [0] * (_SPATIAL * _TEMPORAL)
+        self._rolled = now
+        self._next = now + _STEP
+
+    def cumulative(self) -> dict[tuple[int, int], int]:
+        """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
+
+        Empty until a quarter of a second was measured.
+        """
+        alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
+        return {
+            (index >> 3, index & 7): round(
+                sum(rate for other, rate in alive.items() if other >> 3 <= index >> 3 and other & 7 <= index & 7)
+            )
+            for index in sorted(alive)
+        }

@@ -1,0 +1,196 @@
+"""The sending side of one connection: how much may leave, and when.
+
+Knows the estimate of the way to one client, the queue of what waits for it, and the probes that explore it. Every RTP
+packet of the connection's slots leaves through here. Does not know what the slots show, nor how a budget is shared.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from sfu.flow.bandwidth import BandwidthEstimator, Probe, Source
+from sfu.flow.pacing import Pacer
+from sfu.forwarding.outlet import Outlet
+from sfu.wire import extensions
+from sfu.wire.transport_feedback import Feedback
+
+# Packets leave at this multiple of the estimate: a key frame is spread over the time that the link takes for it, and
+# what waits here is not added to a queue that the estimate has grown.
+PACING_FACTOR: Final = 1.5
+# Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
+CLOGGED: Final = 1.0
+CLEARED: Final = 0.3
+# Seconds between two packets of a probe, or two bursts of them: what timers of the event loop are good for.
+PROBE_STEP: Final = 0.002
+# REMB is a number of a client's choice: 2**63 is beyond any link, and it can say up to 2**81.
+_MOST_BPS: Final = 1 << 63
+
+Outgoing = tuple[bytes, int, int, int, int, int, int, bytes]
+"""A packet to be sent: template, number, timestamp, SSRC, where the transport-wide number stands, where the send
+time, where the patch, and the patch."""
+
+
+class Padder(Protocol):
+    """What can make a packet of padding: a slot with RTX."""
+
+    def padding(self, now: float) -> Outgoing | None: ...
+
+
+class Egress:
+    """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
+
+    __slots__ = (
+        "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator", "on_change",
+        "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
+    )  # fmt: skip
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.outlet = outlet
+        self.estimator = BandwidthEstimator()
+        self.pacer: Pacer[Outgoing] = Pacer(self.estimator.target_bps)
+        self._send = self.send_plain = outlet.send_rtp
+        self._sent = self.estimator.sent
+        # Whether the client reports on transport-wide numbers.
+        self.transport_wide = False
+        # Whether video leaves at a rate: only once there is one.
+        self.paced = False
+        # Whether so much waits that frames are cut off.
+        self.clogged = False
+        # Told when the estimate has changed, or what there is to choose from.
+        self.on_change: Callable[[float], None] = lambda now: None
+        # Not after the first sender report of a slot is due; None while none is.
+        self.reports_at: float | None = None
+        self._probe: Probe | None = None
+        self._probe_began = self._probe_at = 0.0
+        self._probe_sent = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the handshake is done; before that nothing can be sent."""
+        return self.outlet.ready
+
+    @property
+    def available_bps(self) -> int | None:
+        """What may leave, by the client's reports; None where it gives none."""
+        return self.estimator.target_bps if self.estimator.source is not Source.NONE else None
+
+    def report_by(self, at: float) -> None:
+        """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
+        if self.reports_at is None or at < self.reports_at:
+            self.reports_at = at
+        self.outlet.schedule()
+
+    def reallocate(self, now: float) -> None:
+        """What the slots of this connection could get has changed."""
+        self.on_change(now)
+
+    # -- packets ---------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        template: bytes,
+        seq16: int,
+        timestamp: int,
+        ssrc: int,
+        stamp_at: int,
+        patch_at: int,
+        patch: bytes,
+        now: float,
+    ) -> bool:
+        """Send a packet at once; False if it could not be."""
+        stamp = self._sent(len(template), now) if stamp_at else 0
+        return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
+
+    def send_paced(self, packet: Outgoing, now: float, *, first: bool = False) -> bool:
+        """Send a packet as soon as the rate allows; `first` before what else waits. False if it could not be."""
+        template, seq16, timestamp, ssrc, stamp_at, _, patch_at, patch = packet
+        size = len(template)
+        pacer = self.pacer
+        if pacer.admit(size, now):
+            stamp = self._sent(size, now) if stamp_at else 0
+            return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
+        idle = not len(pacer)
+        if not pacer.push(packet, size, now, first=first):
+            self.clogged = True
+            return False
+        if pacer.queued_seconds > CLOGGED:
+            self.clogged = True
+        if idle:
+            # What led here came from a publisher: this connection has no wake-up of its own.
+            self.outlet.schedule()
+        return True
+
+    def send_again(self, packet: Outgoing, now: float, *, paced: bool) -> bool:
+        """Send a retransmission; False if it could not be."""
+        if paced and self.paced:
+            return self.send_paced(packet, now, first=True)
+        return self._leave(packet, now)
+
+    def _leave(self, packet: Outgoing, now: float, probe: int = 0) -> bool:
+        template, seq16, timestamp, ssrc, stamp_at, _, patch_at, patch = packet
+        stamp = self._sent(len(template), now, probe) if stamp_at else 0
+        return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
+
+    # -- reports -----------------------------------------------------------------------------------------------
+
+    def feedback(self, feedback: Feedback, now: float) -> None:
+        """A transport-wide report of the client."""
+        self._estimated(self.estimator.feedback(feedback, now), now)
+
+    def remb(self, bitrate_bps: int, now: float) -> None:
+        """The client's own estimate."""
+        self._estimated(self.estimator.remb(min(bitrate_bps, _MOST_BPS), now), now)
+
+    def _estimated(self, changed: bool, now: float) -> None:
+        self.pacer.rate_bps = PACING_FACTOR * self.estimator.target_bps
+        self.paced = self.estimator.source is not Source.NONE
+        if changed:
+            self.on_change(now)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        """When `pulse` is due; None while nothing is."""
+        times = [self.pacer.deadline(), self.reports_at]
+        if self.transport_wide:
+            times.append(self._probe_at if self._probe is not None else self.estimator.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def pulse(self, now: float, padders: Iterable[Padder]) -> bool:
+        """Send what is due: what waits, and probes made by `padders`. True when the queue has cleared."""
+        if len(self.pacer):
+            send_time = extensions.abs_send_time(now)
+            for packet in self.pacer.due(now):
+                at = packet[5]
+                if at:
+                    template = packet[0]
+                    packet = (template[:at] + send_time + template[at + 3 :], *packet[1:])  # noqa: PLW2901
+                self._leave(packet, now)
+        if self.transport_wide:
+            self._explore(now, padders)
+        if self.clogged and self.pacer.queued_seconds < CLEARED:
+            self.clogged = False
+            return True
+        return False
+
+    def _explore(self, now: float, padders: Iterable[Padder]) -> None:
+        """Begin a probe if one is due, and send as much of it as its rate allows by now."""
+        probe = self._probe
+        if probe is None:
+            before = self.estimator.target_bps
+            probe = self._probe = self.estimator.probe(now)
+            if self.estimator.target_bps != before:  # nothing is heard of the client any more
+                self._estimated(changed=True, now=now)
+            if probe is None:
+                return
+            self._probe_began, self._probe_sent = now, 0
+        due = min(probe.bytes, round((now + PROBE_STEP - self._probe_began) * probe.rate_bps / 8))
+        while self._probe_sent < due:
+            packet = next((made for padder in padders if (made := padder.padding(now)) is not None), None)
+            if packet is None or not self._leave(packet, now, probe.id):
+                self._probe = None  # nothing to send it with; the estimator sees that it did not come
+                return
+            self._probe_sent += len(packet[0])
+        if self._probe_sent >= probe.bytes:
+            self._probe = None
+        else:
+            self._probe_at = now + PROBE_STEP

@@ -1,0 +1,54 @@
+"""How good an encoding is and what it takes: heights and rates by layer, measured or assumed.
+
+Knows one encoding's figures. Does not know who takes it.
+"""
+
+from sfu.flow.allocation import Option
+from sfu.flow.layer_rates import LayerRates
+
+# Bits a second of a picture element at 30 frames a second, and what even the smallest picture takes: what is assumed
+# of an encoding that has not been measured. 1280x720 is 1.5 Mbit/s, 320x180 is 140 kbit/s.
+_BPS_PER_PIXEL = 1.6
+_LEAST_BPS = 50_000
+_WIDE = 16 / 9
+# Of the largest encoding until a key frame tells it.
+_ASSUMED_HEIGHT = 720
+
+
+class Quality:
+    """Of one encoding. Heights are the shorter side of the picture, in pixels."""
+
+    __slots__ = ("_heights", "assumed_height", "rates", "rid")
+
+    def __init__(self, rid: str) -> None:
+        self.rid = rid
+        self.rates = LayerRates()
+        self.assumed_height = _ASSUMED_HEIGHT
+        self._heights: tuple[int, ...] = ()
+
+    def sizes(self, sizes: tuple[tuple[int, int], ...]) -> None:
+        """Width and height by spatial layer, lowest first, as a key frame told them."""
+        self._heights = tuple(min(size) for size in sizes)  # a phone held upright has the larger side up
+
+    @property
+    def height(self) -> int:
+        """Of the largest picture."""
+        return self._heights[-1] if self._heights else self.assumed_height
+
+    def options(self) -> list[Option]:
+        """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be."""
+        measured = self.rates.cumulative()
+        if not measured:
+            height = self.height
+            return [Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)]
+        top = max(spatial for spatial, _ in measured)
+        found = [
+            Option(self.rid, spatial, temporal, bps, self._layer_height(spatial, top))
+            for (spatial, temporal), bps in measured.items()
+        ]
+        return sorted(found, key=lambda option: (option.bps, option.spatial, option.temporal))
+
+    def _layer_height(self, spatial: int, top: int) -> int:
+        if len(self._heights) > top:
+            return self._heights[spatial]
+        return max(self.height >> (top - spatial), 1)  # 2:1, as in all modes of browsers without an "h"
