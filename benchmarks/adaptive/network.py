@@ -44,7 +44,7 @@ def impossible(profile: Profile) -> str:
 
 
 def run(profile: Profile, seed: int, say: Say) -> list[Record]:
-    """Run a profile; one record for each of its subscribers. Raises ServerError, OSError, TimeoutError, RuntimeError."""
+    """Run a profile; one record for each of its subscribers. Raises one of `__main__.FAILURES`."""
     with netns.Network() as network:
         publishers = network.link()
         links = {name: network.link() for name in profile.shapes}
@@ -69,19 +69,19 @@ async def _run(
         daemon = Daemon("--rtc-host", host, "--log-level", "warning", host=host, namespace=hub)
         await stack.enter_async_context(daemon)
 
-        async def start(order: Order) -> _Hand:
-            hand = _Hand(context, order)
+        async def start(what: Order) -> _Hand:
+            hand = _Hand(context, what)
             stack.push_async_callback(hand.end)
             await hand.answer("ready", READY_TIMEOUT)
             return hand
 
         say("publishers join")
-        common = {"url": daemon.origin, "hub": hub, "seed": seed, "publishers": PUBLISHERS}
-        await start(
-            Order(
-                name=None, namespace=publishers.namespace, address=publishers.address, record=None, **common
-            )
-        )
+
+        def order(link: netns.Link, name: str | None, record: Record | None) -> Order:
+            namespace, address = link.namespace, link.address
+            return Order(name, daemon.origin, hub, namespace, address, seed, PUBLISHERS, record)
+
+        await start(order(publishers, None, None))
         await asyncio.sleep(WARM_UP)
         say("subscribers join")
         watched = []
@@ -89,8 +89,7 @@ async def _run(
             shape = profile.shapes[name]
             _shape(link, shape, 0.0)
             record = Record(name, shape, profile.seconds, demand_bps=demand_bps(PUBLISHERS))
-            order = Order(name=name, namespace=link.namespace, address=link.address, record=record, **common)
-            hand = await start(order)
+            hand = await start(order(link, name, record))
             began = await hand.answer("began", READY_TIMEOUT)
             watch = asyncio.create_task(_watch(link, shape, began, profile.seconds, record))
             stack.callback(watch.cancel)
