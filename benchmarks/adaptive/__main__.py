@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = parse(given)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends the children, too
     skipped: list[str] = []
-    progress = Progress(len(settings.profiles))
     link, run, profiles = _choose(settings, skipped)
+    progress = Progress(len(profiles))
     for sentence in skipped:
         progress.line(f"! {sentence}")
     results: list[Result] = []

@@ -57,6 +57,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     frozen_s: float
     freezes: int
     paused_s: float
+    waiting_s: float  # until the first picture of each camera
     frames_per_second: float
     encodings: dict[str, float]
     packets: int
@@ -66,6 +67,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     padding_share: float
     nacks: int
     key_frame_requests: int
+    key_frames: int
     broken: int
     media_delay_ms_p95: float | None
     never: list[str]  # figures that are the whole time there was, since it did not happen in it
@@ -97,6 +99,7 @@ def result(profile: Profile, record: Record) -> Result:
         frozen_s=sum(frozen),
         freezes=len(frozen),
         paused_s=sum(pause.end - pause.begin for display in record.displays for pause in display.pauses),
+        waiting_s=_held(record).get("nothing", 0.0),
         frames_per_second=shown / record.seconds / max(1, len(record.displays)),
         encodings=_shares(record),
         packets=record.packets,
@@ -106,6 +109,7 @@ def result(profile: Profile, record: Record) -> Result:
         padding_share=record.padding_bytes / passed if passed else 0.0,
         nacks=record.nacks,
         key_frame_requests=record.key_frame_requests,
+        key_frames=record.key_frames,
         broken=record.broken,
         media_delay_ms_p95=percentile(sorted(record.media_delay_ms), 95),
         never=never,
@@ -171,13 +175,19 @@ def _first(
     return None
 
 
-def _shares(record: Record) -> dict[str, float]:
-    """Share of the time, all pictures together, that each encoding was on the screen; "" = nothing, "paused"."""
+def _held(record: Record) -> dict[str, float]:
+    """Seconds, all pictures together, that each encoding was on the screen, or "nothing" (yet), or "paused"."""
     held: dict[str, float] = {}
     for track in _tracks(record):
         for (begin, value), (end, _) in pairwise([*track, (record.seconds, -1)]):
             name = {-1: "nothing", -2: "paused"}.get(value) or ENCODINGS[value].rid
             held[name] = held.get(name, 0.0) + end - begin
+    return held
+
+
+def _shares(record: Record) -> dict[str, float]:
+    """The same as shares of the time."""
+    held = _held(record)
     total = sum(held.values()) or 1.0
     return {name: time / total for name, time in sorted(held.items())}
 

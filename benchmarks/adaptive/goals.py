@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 from benchmarks.adaptive.figures import Result
 
-SAME = 0.05  # by how much a fast subscriber may differ with a slow one beside it: the noise of another run
+# By how much a fast subscriber may differ with a slow one beside it: the noise of another run.
+SAME_RATE = 0.05
+SAME_FROZEN = 0.2  # seconds
+SAME_KEY_FRAMES = 4  # one for each camera
+WAIT = 2.0  # seconds until a picture: more is worth a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ def verdicts(results: Sequence[Result]) -> list[Verdict]:
                         f"{name_of(result)}: {goal.words} is {goal.shown(result)}, asked is {goal.limit}",
                     )
                 )
+        if result.waiting_s > WAIT * len(result.series.shown):
+            waited = result.waiting_s / len(result.series.shown)
+            found.append(Verdict(False, f"{name_of(result)}: {waited:.1f} s go by until a camera is seen, on average"))
         if result.broken:
             found.append(
                 Verdict(False, f"{name_of(result)}: {result.broken} pictures lack what they refer to")
@@ -99,12 +106,17 @@ def _slow_and_fast(results: Sequence[Result]) -> list[Verdict]:
     if fast is None or alone is None:
         return []
     rate = fast.received_bps / alone.received_bps - 1 if alone.received_bps else 0.0
-    good = rate >= -SAME and fast.frozen_s <= alone.frozen_s + 0.2
+    good = (
+        rate >= -SAME_RATE
+        and fast.frozen_s <= alone.frozen_s + SAME_FROZEN
+        and fast.key_frames <= alone.key_frames + SAME_KEY_FRAMES
+    )
     words = "costs nothing" if good else "costs something"
     pairs = (
         ("gets", fast.received_bps / 1e6, alone.received_bps / 1e6, "Mbit/s"),
         ("shows", fast.frames_per_second, alone.frames_per_second, "pictures a second"),
         ("is frozen for", fast.frozen_s, alone.frozen_s, "s"),
+        ("is shown", fast.key_frames, alone.key_frames, "key frames"),
     )
     told = ", ".join(f"{verb} {a:.3g} {unit} (alone {b:.3g})" for verb, a, b, unit in pairs)
     return [

@@ -66,5 +66,6 @@ class Record:
     padding_bytes: int = 0
     nacks: int = 0
     key_frame_requests: int = 0
+    key_frames: int = 0  # shown
     broken: int = 0
     remarks: list[str] = field(default_factory=list)

@@ -130,6 +130,7 @@ class Subscriber:
             stream.decoder.show(picture)
             stream.pictured_at = now
             stream.stuck = False
+            self._record.key_frames += picture.key
             content = picture.content
             if content is not None:
                 self._record.media_delay_ms.append((picture.whole_at - content.filmed) * 1000)
