@@ -154,6 +154,14 @@ class Config:
         Option("seconds with fewer than that before they speak directly again", "SECONDS", _number(0, 3600)),
     ] = 10
     max_room_size: Annotated[int, Option("participants a room may have", "NUMBER", _number(1, 10_000))] = 100
+    last_n: Annotated[
+        int,
+        Option(
+            "how many participants' video each one gets: of those who spoke last; 0 = everybody's",
+            "NUMBER",
+            _number(0, 10_000),
+        ),
+    ] = 0
     parent: Annotated[
         str,
         Option("URL of another node whose rooms this one carries too: a relay tree", "URL", _node_url),

@@ -14,7 +14,7 @@ class MediaService:
 
     def __init__(self, config: Config, hub: Hub, hosts: list[str]) -> None:
         self.hub = hub
-        self.backend = SfuBackend(hub, hosts, _member_factory(config.relay))
+        self.backend = SfuBackend(hub, hosts, _member_factory(config.relay), last_n=config.last_n)
         self._config = config
         self._hosts = hosts
         self._tree: Tree | None = None

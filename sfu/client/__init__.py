@@ -11,18 +11,23 @@ It stands on stock aiortc connections and knows of the server only what `signali
 from sfu.client.connecting import connect
 from sfu.client.errors import ClientError
 from sfu.client.events import (
+    Bandwidth,
     ChatMessage,
     Closed,
     Event,
     EventStream,
     FileDelivered,
     FileOffered,
+    Flow,
     Joined,
     Left,
     Muted,
     PathChanged,
+    Paused,
     Published,
     Refused,
+    Resumed,
+    SpeakersChanged,
     Unpublished,
 )
 from sfu.client.local import LocalPublication
@@ -33,6 +38,7 @@ from sfu.client.uploads import SharedFile
 from signaling.fields import Topology
 
 __all__ = [
+    "Bandwidth",
     "ChatMessage",
     "ClientError",
     "Closed",
@@ -41,18 +47,22 @@ __all__ = [
     "EventStream",
     "FileDelivered",
     "FileOffered",
+    "Flow",
     "Joined",
     "Left",
     "LocalPublication",
     "Muted",
     "Participant",
     "PathChanged",
+    "Paused",
     "Publication",
     "Published",
     "Refused",
+    "Resumed",
     "Room",
     "RoomStats",
     "SharedFile",
+    "SpeakersChanged",
     "Topology",
     "Unpublished",
     "connect",

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from signaling.fields import LeftReason, MediaPath
+from signaling.fields import EstimateSource, LeftReason, MediaPath, PauseReason, SlotLimit
 
 if TYPE_CHECKING:
     from sfu.client.model import Participant, Publication
@@ -89,6 +89,57 @@ class PathChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The server sends no frames of a subscribed video for now. `reason`: `bandwidth` (the connection can't carry it)
+    or `last-n` (others spoke later); `message` says it for a person."""
+
+    publication: "Publication"
+    reason: PauseReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A paused video goes on."""
+
+    publication: "Publication"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakersChanged:
+    """Who speaks now: participant ids, the dominant one first, oneself included."""
+
+    participants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What comes of a video now: an encoding, its highest layers, the picture's height (0: unknown), bit/s.
+
+    `limit` is why it is not better, in the words of the protocol; `none` if it is the best there is.
+    """
+
+    publication: str
+    rid: str
+    spatial: int
+    temporal: int
+    height: int
+    bps: int
+    limit: SlotLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """What the connection from the server carries, all in bit/s: see `Room.reports`."""
+
+    estimate_bps: int
+    target_bps: int
+    sent_bps: int
+    source: EstimateSource
+    flows: tuple[Flow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server did not pass on a text or a file."""
 
@@ -114,6 +165,10 @@ Event = (
     | FileOffered
     | FileDelivered
     | PathChanged
+    | Paused
+    | Resumed
+    | SpeakersChanged
+    | Bandwidth
     | Refused
     | Closed
 )

@@ -15,15 +15,20 @@ from sfu.client.errors import ClientError
 from sfu.client.local import LocalPublication
 from sfu.client.pipe import Pipe
 from sfu.client.statistics import ConnectionStats
+from signaling.fields import PauseReason
 
 CONNECT_SECONDS = 15.0
 
 
 class Post(Protocol):
-    """What a link tells its owner. `sender` is a participant, or None: then the message says it."""
+    """What a link tells its owner. `sender` is a participant, or None: then the message says it.
+
+    `paused`: the server sends nothing of a video for now, for that reason; None: it goes on.
+    """
 
     def chat(self, sender: str | None, data: str | bytes) -> None: ...
     def file(self, sender: str | None, data: str | bytes) -> None: ...
+    def paused(self, publication: str, reason: PauseReason | None, message: str) -> None: ...
     def lost(self, link: object) -> None: ...
     def background(self, work: Coroutine[Any, Any, None]) -> None: ...
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from sfu.client import events
 from signaling import messages
 from signaling.fields import Kind, LeftReason, MediaPath, Role, Source
+from signaling.quality import Bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Roster:
         self._emit = emit
         self._people: dict[str, Participant] = {}
         self._listings: list[Listing] = []
+        self.speakers: tuple[str, ...] = ()
+        """Who speaks now, the dominant one first."""
 
     def participants(self) -> dict[str, Participant]:
         """Everybody else by id, in the order they came."""
@@ -113,6 +116,32 @@ class Roster:
         if listing is not None and listing.publication.muted != muted:
             listing.publication = replace(listing.publication, muted=muted)
             self._emit(events.Muted(listing.publication))
+
+    def speaking(self, participants: tuple[str, ...]) -> None:
+        """These speak now, and nobody else."""
+        if participants != self.speakers:
+            self.speakers = participants
+            self._emit(events.SpeakersChanged(participants))
+
+    def measured(self, report: Bandwidth) -> None:
+        """Pass on a report, with the publications' ids as the program knows them."""
+        listings = ((self.find(flow.publication or ""), flow) for flow in report.slots)
+        flows = tuple(
+            events.Flow(
+                listing.publication.id,
+                flow.rid,
+                flow.spatial,
+                flow.temporal,
+                flow.height,
+                flow.bps,
+                flow.limit,
+            )
+            for listing, flow in listings
+            if listing is not None
+        )
+        self._emit(
+            events.Bandwidth(report.estimate_bps, report.target_bps, report.sent_bps, report.source, flows)
+        )
 
     def _add(self, person: messages.Participant) -> None:
         self._people[person.id] = Participant(person.id, person.name, person.role)

@@ -13,10 +13,11 @@ import msgspec
 from sfu.client.channel import Channel
 from sfu.client.downloads import Downloads
 from sfu.client.errors import ClientError
-from sfu.client.events import ChatMessage, Event, FileDelivered, Refused
+from sfu.client.events import ChatMessage, Event, FileDelivered, Paused, Refused, Resumed
 from sfu.client.model import Roster
 from sfu.client.uploads import Uploads
 from signaling.chat import MAX_TEXT_CHARS, ChatError, ChatIn, ChatOut
+from signaling.fields import PauseReason
 from signaling.files import (
     BadFileMessage,
     Cancel,
@@ -83,6 +84,14 @@ class RoomPost:
             self.downloads.hear(who, message)
         if not isinstance(message, FileOffer | Done):
             self.uploads.obey(who, message)
+
+    def paused(self, publication: str, reason: PauseReason | None, message: str) -> None:
+        """The server pauses a subscribed video, or goes on with it."""
+        listing = self._roster.find(publication)
+        if listing is not None and reason is not None:
+            self._emit(Paused(listing.publication, reason, message))
+        elif listing is not None:
+            self._emit(Resumed(listing.publication))
 
     def lost(self, link: object) -> None:
         """A link's only connection broke."""

@@ -21,12 +21,14 @@ from sfu.client.model import Participant, Publication, Roster
 from sfu.client.pipe import Pipe
 from sfu.client.post import RoomPost, chat_message
 from sfu.client.session import Session
+from sfu.client.sfu_link import View
 from sfu.client.statistics import RoomStats
 from sfu.client.uploads import SharedFile
 from sfu.client.ways import Ways
 from signaling import chat, files, messages
-from signaling.fields import Kind, MediaPath, Role, Source, Topology
+from signaling.fields import Kind, MediaPath, Quality, Role, Source, Topology
 from signaling.messages import ServerMessage, Welcome
+from signaling.quality import Bandwidth, Reports, Speakers
 
 
 class Room:
@@ -79,6 +81,11 @@ class Room:
     def publications(self) -> tuple[Publication, ...]:
         """Everything that the others publish now."""
         return self._roster.publications()
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks now: participant ids, the dominant one first; nobody while media goes directly."""
+        return self._roster.speakers
 
     def events(self) -> EventStream:
         """What happens from now on; the first stream begins with what happened since `connect` gave the room.
@@ -186,6 +193,34 @@ class Room:
             self._drop(listing.publication.id)
             await self._ways.settle()
 
+    async def view(
+        self,
+        publication: Publication | str,
+        *,
+        width: int = 0,
+        height: int = 0,
+        visible: bool = True,
+        pinned: bool = False,
+        quality: Quality = "auto",
+    ) -> None:
+        """Tell the server how a video is shown, subscribed to or not yet; without a word of it, as well as can be.
+
+        `width` and `height` in pixels (0: unknown); `visible` False: no frames come for now; `pinned`: more important
+        than others; `quality` (`low`, `medium`, `high`): not better than that. Each call is the whole state. It has no
+        effect on what comes directly.
+        """
+        self._check()
+        listing = self._roster.find(_id(publication))
+        if listing is None:
+            raise ClientError("unknown-publication", "This publication has ended.")
+        self._ways.views[listing.publication.id] = View(width, height, visible, pinned, quality)
+        await self._ways.settle()
+
+    async def reports(self, seconds: float) -> None:
+        """Have `Bandwidth` events so often (0.2 to 10 s); 0: no more."""
+        self._check()
+        await self._session.ask(Reports(every_ms=round(seconds * 1000)))
+
     def _drop(self, publication: str) -> None:
         pipe = self._ways.pipes.pop(publication, None)
         if pipe is not None:
@@ -263,7 +298,14 @@ class Room:
             case messages.Signaled(sender=sender):
                 self._ways.signal(sender, messages.from_data(message.data))
                 return
+            case Speakers(participants=participants):
+                self._roster.speaking(participants)
+                return
+            case Bandwidth():
+                self._roster.measured(message)
+                return
             case messages.Path(path=path):
+                self._roster.speaking(())
                 self._hub.emit(events.PathChanged(path))
                 self._ways.move(path)
                 return

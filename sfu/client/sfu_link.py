@@ -17,9 +17,10 @@ from sfu.client.local import LocalPublication
 from sfu.client.pipe import Intake, Pipe
 from sfu.client.session import Session
 from sfu.client.statistics import ConnectionStats, measure
-from signaling import messages
-from signaling.fields import SlotState
+from signaling import messages, quality
+from signaling.fields import Quality, SlotState
 from signaling.messages import Answer, Mute, Offer, Point, Publish, Receive
+from signaling.quality import SlotWish
 
 OFFER_ATTEMPTS = 5
 """Publications that are named may end while the offer is on its way; each attempt names those that are left."""
@@ -35,6 +36,23 @@ class _Sending:
     told: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the program shows a video: see `Room.view`."""
+
+    width: int = 0
+    height: int = 0
+    visible: bool = True
+    pinned: bool = False
+    quality: Quality = "auto"
+
+    def wish(self, mid: str) -> SlotWish:
+        return SlotWish(mid, self.width, self.height, self.visible, self.pinned, self.quality)
+
+
+AS_GOOD_AS_CAN_BE = View()
+
+
 @dataclass(slots=True)
 class _Slot:
     """One m-line that receives: what it is to show, and what the server was told."""
@@ -42,6 +60,7 @@ class _Slot:
     transceiver: RTCRtpTransceiver
     wanted: str | None
     told: str | None = None
+    view_told: View = AS_GOOD_AS_CAN_BE
     negotiated: bool = False
     intake: Intake | None = None
     state: SlotState = "empty"
@@ -60,6 +79,7 @@ class SfuLink:
         self._lock = asyncio.Lock()
         self._tracks: Sequence[LocalPublication] = ()
         self._wanted: Mapping[str, Pipe] = {}
+        self._views: Mapping[str, View] = {}
         self._sending: dict[str, _Sending] = {}
         self._slots: list[_Slot] = []
         self._channels: dict[str, Channel] = {}
@@ -75,6 +95,10 @@ class SfuLink:
         self._wanted = dict(wanted)
         self._route()
 
+    def show(self, views: Mapping[str, View]) -> None:
+        """How publications are to be shown from now on; those that are not named, as well as can be."""
+        self._views = dict(views)
+
     async def settle(self) -> None:
         async with self._lock:
             if self._closed:
@@ -84,6 +108,7 @@ class SfuLink:
             if self._offer_due:
                 await self._offer()
             await self._point()
+            await self._view()
             await self._mute()
 
     def problem(self, publication: str) -> ClientError | None:
@@ -91,6 +116,11 @@ class SfuLink:
             if slot.wanted == publication and slot.state == "unsupported-codec":
                 return ClientError("unsupported-codec", slot.message or "The codec can't be received here.")
         return None
+
+    def rests(self, publication: str) -> bool:
+        """Whether nothing comes of a publication by intention, the program's or the server's."""
+        hidden = not self._views.get(publication, AS_GOOD_AS_CAN_BE).visible
+        return hidden or any(slot.wanted == publication and slot.state == "paused" for slot in self._slots)
 
     @property
     def up(self) -> bool:
@@ -124,7 +154,13 @@ class SfuLink:
         """The server changed what a slot shows, or answers a point."""
         for slot in self._slots:
             if slot.transceiver.mid == message.mid and slot.wanted == message.publication:
-                slot.state, slot.message = message.state, message.message
+                before, slot.state, slot.message = slot.state, message.state, message.message
+                if (
+                    message.publication is not None
+                    and "paused" in (before, slot.state)
+                    and before != slot.state
+                ):
+                    self._post.paused(message.publication, message.reason, message.message or "")
 
     def _state_changed(self) -> None:
         if not self._closed and self._pc.connectionState in ("failed", "closed"):
@@ -194,7 +230,9 @@ class SfuLink:
             if mid in by_mid:
                 sending.track.ids["sfu"] = by_mid[mid]
         for result in answer.receive:
-            self.slot(messages.Slot(result.mid, result.publication, result.state, result.message))
+            self.slot(
+                messages.Slot(result.mid, result.publication, result.state, result.message, result.reason)
+            )
         for slot in self._slots:
             track = slot.transceiver.receiver.track
             if slot.intake is None and track is not None:
@@ -243,6 +281,21 @@ class SfuLink:
             if isinstance(reply, messages.Slot):
                 self.slot(reply)
         self._route()
+
+    async def _view(self) -> None:
+        """Tell how slots are shown, where the server believes something else."""
+        due: list[tuple[_Slot, View]] = []
+        for slot in self._slots:
+            if slot.negotiated and slot.told is not None:
+                view = self._views.get(slot.told, AS_GOOD_AS_CAN_BE)
+                if view != slot.view_told:
+                    due.append((slot, view))
+        if due:
+            await self._session.ask(
+                quality.View(slots=tuple(v.wish(s.transceiver.mid or "") for s, v in due))
+            )
+            for slot, view in due:
+                slot.view_told = view
 
     async def _mute(self) -> None:
         for sending in list(self._sending.values()):

@@ -7,7 +7,7 @@ Knows: links, the path in force, what is published and subscribed to. Does not k
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sfu.client.channel import Channel
 from sfu.client.errors import ClientError
@@ -17,7 +17,7 @@ from sfu.client.mesh_link import MeshLink
 from sfu.client.model import Roster
 from sfu.client.pipe import Pipe
 from sfu.client.session import Session
-from sfu.client.sfu_link import SfuLink
+from sfu.client.sfu_link import SfuLink, View
 from sfu.client.statistics import ConnectionStats
 from signaling.fields import MediaPath
 from signaling.messages import Data, Slot
@@ -41,6 +41,8 @@ class Ways:
         self.tracks: list[LocalPublication] = []
         self.pipes: dict[str, Pipe] = {}
         """What the program subscribes to, by publication."""
+        self.views: dict[str, View] = {}
+        """How the program shows videos, by publication."""
         self._session = session
         self._roster = roster
         self._post = post
@@ -61,6 +63,9 @@ class Ways:
             if self._roster.find(publication) is None or pipe.readyState != "live":
                 del self.pipes[publication]
                 pipe.stop()
+        self.views = {key: view for key, view in self.views.items() if self._roster.find(key) is not None}
+        if self._sfu is not None:
+            self._sfu.show(self._by_id(self.views))
         for path, link in self._links():
             link.send(self.tracks)
             wanted: dict[str, Pipe] = {}
@@ -69,6 +74,11 @@ class Ways:
                 if listing is not None and path in listing.ids:
                     wanted[listing.ids[path]] = pipe
             link.receive(wanted)
+
+    def _by_id(self, views: Mapping[str, View]) -> dict[str, View]:
+        """The same, by the ids that the publications have at the server."""
+        listings = ((self._roster.find(key), view) for key, view in views.items())
+        return {listing.ids["sfu"]: view for listing, view in listings if listing and "sfu" in listing.ids}
 
     async def settle(self) -> None:
         """Return when all links have been told what is wanted now; raises ClientError."""
@@ -225,6 +235,8 @@ class Ways:
         for publication, pipe in self.pipes.items():
             listing = self._roster.find(publication)
             if listing is None or listing.publication.muted:
+                continue
+            if self.path == "sfu" and self._sfu is not None and self._sfu.rests(listing.ids.get("sfu", "")):
                 continue
             if pipe.rank < self._rank:
                 return False

@@ -52,7 +52,11 @@ class LayerRates:
         alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
         return {
             (index >> 3, index & 7): round(
-                sum(rate for other, rate in alive.items() if other >> 3 <= index >> 3 and other & 7 <= index & 7)
+                sum(
+                    rate
+                    for other, rate in alive.items()
+                    if other >> 3 <= index >> 3 and other & 7 <= index & 7
+                )
             )
             for index in sorted(alive)
         }

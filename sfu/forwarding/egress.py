@@ -163,7 +163,7 @@ class Egress:
                 at = packet[5]
                 if at:
                     template = packet[0]
-                    packet = (template[:at] + send_time + template[at + 3 :], *packet[1:])  # noqa: PLW2901
+                    packet = (template[:at] + send_time + template[at + 3 :], *packet[1:])
                 self._leave(packet, now)
         if self.transport_wide:
             self._explore(now, padders)

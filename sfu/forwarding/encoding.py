@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from sfu.forwarding.slot import Slot
 
 
-# An encoding whose siblings go on while it is silent for so long has been stopped by its publisher, seconds.
-STOPPED = 0.6
 _LOOK_INTERVAL = 0.25  # seconds
+_ALIVE = 1.0  # seconds
 
 
 class Encoding:
@@ -41,8 +40,8 @@ class Encoding:
     __slots__ = (
         "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_look_at", "_marked", "_marked_of",
         "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec", "drops",
-        "history", "key_frame_requests", "key_frames", "last_at", "layers", "on_look", "quality", "rate", "rid",
-        "rtx_ssrc", "ssrc",
+        "frames", "history", "key_frame_requests", "key_frames", "last_at", "layers", "on_look", "quality", "rate",
+        "rid", "rtx_ssrc", "ssrc", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +73,9 @@ class Encoding:
         self.quality = Quality(rid)
         self.key_frames = 0
         self.last_at = float("-inf")  # when the last packet came
+        self.frames = 0  # by their last packets
+        # Whether its siblings go on without it: see `siblings`.
+        self.stopped = False
         # Called some times a second while packets come: whoever compares encodings does it then.
         self.on_look: Callable[[float], None] | None = None
         self._look_at = float("-inf")
@@ -168,8 +170,8 @@ class Encoding:
     # -- what it is like ---------------------------------------------------------------------------------------
 
     def alive(self, now: float) -> bool:
-        """Whether packets come."""
-        return now - self.last_at < STOPPED
+        """Whether packets come, as far as one can tell of an encoding alone."""
+        return now - self.last_at < _ALIVE and not self.stopped
 
     @property
     def height(self) -> int:
@@ -219,6 +221,7 @@ class Encoding:
             self._highest = 0
             self._begin_anew(now)
         self.last_at = now
+        self.frames += view.marker
         self.rate.add(len(view.packet), now)
         size = view.payload_end - view.payload_start
         self.history.add(seq, view.packet, now)

@@ -4,15 +4,15 @@ Knows one participant's publications, and the feedback that goes back to it: NAC
 transport-wide feedback or REMB. Whose packet it is, `sources` tells. Gets decrypted packets and `now`; no socket.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sfu.flow.feedback import TransportWideArrivals
 from sfu.flow.remb import ReceiverEstimate
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.outlet import Drop, Drops, Outlet
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.slot import random_ssrc
 from sfu.forwarding.sources import Sources
+from sfu.forwarding.stream import random_ssrc
 from sfu.wire import extensions, rtp
 from sfu.wire.answer import Accepted
 from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, ReportBlock, TransportFeedback
@@ -26,11 +26,17 @@ REPORT_INTERVAL = 1.0
 MAX_REPORTS = 31
 
 
+AudioLevels = Callable[[Publication, int, bool | None, float], None]
+"""Told the level of each audio packet that says it, whether it holds voice, and when it came."""
+
+
 class Ingress:
     """Takes one publisher's packets and keeps its feedback timers."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, on_audio_level: AudioLevels | None = None) -> None:
         self._outlet = outlet
+        self._on_audio_level = on_audio_level
+        self._audio_level_id = 0
         self._ssrc = random_ssrc()
         self.drops: Drops = Drops()
         self._sources = Sources(self.drops)
@@ -57,7 +63,7 @@ class Ingress:
             encoding for publication, _ in published for encoding in publication.encodings
         )
         self._touched.intersection_update(self._encodings)
-        self._transport_wide_id = self._send_time_id = 0
+        self._transport_wide_id = self._send_time_id = self._audio_level_id = 0
         # RFC 5506: without a=rtcp-rsize every compound begins with a report.
         self._head = b"" if reduced_size else ReceiverReport(self._ssrc, ()).write()
         wants_remb = False
@@ -67,6 +73,7 @@ class Ingress:
                     self._transport_wide_id = accepted.extensions[extensions.TRANSPORT_WIDE]
                 wants_remb = wants_remb or "goog-remb" in codec.feedback
             self._send_time_id = accepted.extensions.get(extensions.ABS_SEND_TIME, self._send_time_id)
+            self._audio_level_id = accepted.extensions.get(extensions.AUDIO_LEVEL, self._audio_level_id)
         if not (wants_remb and self._send_time_id) or self._transport_wide_id:
             self._estimate = None
         elif self._estimate is None:
@@ -100,6 +107,10 @@ class Ingress:
         if encoding.ssrc != view.ssrc and not encoding.change_source(view.ssrc, now):
             self.drops[Drop.UNKNOWN_SSRC] += 1
             return
+        if self._audio_level_id and publication.kind == "audio" and self._on_audio_level is not None:
+            level = extensions.audio_level(view, self._audio_level_id)
+            if level is not None:
+                self._on_audio_level(publication, *level, now)
         encoding.receive(view, now, repaired=is_rtx)
         self._touched.add(encoding)
         if self._report_at is None:

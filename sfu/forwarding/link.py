@@ -5,7 +5,7 @@ Gets decrypted packets and `now`; knows no socket, no room and no SDP.
 """
 
 from sfu.forwarding.egress import Egress
-from sfu.forwarding.ingress import Ingress
+from sfu.forwarding.ingress import AudioLevels, Ingress
 from sfu.forwarding.outlet import Drop, Outlet
 from sfu.forwarding.slot import Slot
 from sfu.wire import rtcp
@@ -20,9 +20,9 @@ REPORTS_PER_DATAGRAM = 10
 class MediaLink:
     """Implements `sfu.transport.connection.Sink` over an `Outlet`."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, on_audio_level: AudioLevels | None = None) -> None:
         self.outlet = outlet
-        self.ingress = Ingress(outlet)
+        self.ingress = Ingress(outlet, on_audio_level)
         self.egress = Egress(outlet)
         self._slots: dict[int, Slot] = {}
 

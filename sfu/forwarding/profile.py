@@ -68,7 +68,9 @@ class SendProfile:
         ids = accepted.extensions
         kept = [uri for uri in (*COPIED, *_OWN) if uri in ids]
         # Numbers that nobody reports on are of no use.
-        if extensions.TRANSPORT_WIDE in kept and not any("transport-cc" in c.feedback for c in accepted.codecs):
+        if extensions.TRANSPORT_WIDE in kept and not any(
+            "transport-cc" in c.feedback for c in accepted.codecs
+        ):
             kept.remove(extensions.TRANSPORT_WIDE)
         return SendProfile(
             tuple((codec_key(c), c.payload_type, c.rtx_payload_type) for c in accepted.codecs),
@@ -128,7 +130,9 @@ class Translation:
         self._own_prefix = b""
         self._plain_stamp_at = self._plain_send_time_at = 0
         if 0 < self._send_time_id <= 14 and self._stamp_id <= 14:
-            sample = extensions.build([*self._own, (self._send_time_id, b"\xff\xff\xff")], allow_two_byte=False)
+            sample = extensions.build(
+                [*self._own, (self._send_time_id, b"\xff\xff\xff")], allow_two_byte=False
+            )
             before = sample.index(b"\xff\xff\xff")
             self._own_prefix = sample[:before]
             self._plain_send_time_at = _HEADER.size + before

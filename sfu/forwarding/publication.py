@@ -5,22 +5,26 @@ Knows codecs and subscribers; knows no connection, and not the participant but f
 
 from collections.abc import Callable, Mapping
 
+from sfu.forwarding.asking import Asking
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import codec_key
+from sfu.forwarding.siblings import Siblings
 from sfu.forwarding.slot import Slot
 from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Codec
 
 # After a switch of codec, packets of another one are late ones of before for this long.
 SWITCH_PAUSE = 0.5
+# Of the largest encoding, in pixels, until a key frame tells it; each one below is half as high.
+ASSUMED_HEIGHT = 720
 
 
 class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_ask_key_frame", "_codecs", "_switched_at", "codec", "encodings", "extensions", "id", "kind", "mid",
-        "muted", "on_demand", "participant", "slots", "source",
+        "_ask_key_frame", "_codecs", "_siblings", "_switched_at", "asking", "codec", "encodings", "extensions", "id",
+        "kind", "mid", "muted", "on_demand", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -44,20 +48,32 @@ class Publication:
         self.codec = accepted.codecs[0]
         self._ask_key_frame = ask_key_frame
         # Ascending in quality; one with the rid "" where there is no simulcast.
-        self.encodings: tuple[Encoding, ...] = self._encodings(accepted.rids)
+        self.encodings: tuple[Encoding, ...] = ()
+        self._arrange(accepted.rids)
+        # What the publisher is asked to send; None where it sends what it likes.
+        self.asking: Asking | None = None
         self.slots: list[Slot] = []
         # Told when the first slot takes the publication, and when the last one lets go.
         self.on_demand: Callable[[], None] | None = None
         self._switched_at = float("-inf")
 
-    def _encodings(
-        self, rids: tuple[str, ...], kept: Mapping[str, Encoding] | None = None
-    ) -> tuple[Encoding, ...]:
-        known = kept or {}
-        return tuple(
+    def _arrange(self, rids: tuple[str, ...]) -> None:
+        """Have an encoding for each rid; those that were there before stay as they are."""
+        known = {encoding.rid: encoding for encoding in self.encodings}
+        self.encodings = tuple(
             known.get(rid) or Encoding(rid, self.codec, self.extensions, self._ask_key_frame)
             for rid in rids or ("",)
         )
+        self._siblings = Siblings(self.encodings)
+        top = len(self.encodings) - 1
+        for steps, encoding in enumerate(reversed(self.encodings)):
+            encoding.quality.assumed_height = ASSUMED_HEIGHT >> steps
+            encoding.on_look = self._look if top else None
+
+    def _look(self, now: float) -> None:
+        if self._siblings.look(now):
+            for slot in list(self.slots):
+                slot.egress.reallocate(now)
 
     def find(self, rid: str) -> Encoding | None:
         """The encoding of this rid; "" names the only one of a publication without simulcast."""
@@ -76,12 +92,12 @@ class Publication:
 
         Encodings that stay go on as they are; slots that showed one that is gone join again.
         """
-        before = {encoding.rid: encoding for encoding in self.encodings}
-        if set(accepted.rids or ("",)) != before.keys():
-            self.encodings = self._encodings(accepted.rids, before)
+        if set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}:
+            self._arrange(accepted.rids)
         self._renegotiate_formats(accepted, now)
         for slot in list(self.slots):
-            if slot.publication is self and slot.encoding is not None and slot.encoding not in self.encodings:
+            target = slot.target
+            if slot.publication is self and target is not None and target.encoding not in self.encodings:
                 slot.codec_changed(now)
 
     def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:
@@ -123,8 +139,24 @@ class Publication:
     def remove(self, slot: Slot) -> None:
         """A slot shows it no more."""
         self.slots.remove(slot)
+        if self.asking is not None:
+            self.asking.touch()
         if not self.slots and self.on_demand is not None:
             self.on_demand()
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The encodings that slots take, or would take, by rid."""
+        return frozenset().union(*(slot.taken for slot in self.slots))
+
+    def taken_changed(self, now: float) -> None:
+        """A slot takes another encoding than before."""
+        if self.asking is not None:
+            self.asking.update(now)
+
+    def available(self, encoding: Encoding, now: float) -> bool:
+        """Whether a slot that takes this encoding can expect packets of it."""
+        return not encoding.stopped if self.asking is None else self.asking.available(encoding, now)
 
     def has_payload_type(self, payload_type: int) -> bool:
         return payload_type in self._codecs

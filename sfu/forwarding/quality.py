@@ -31,6 +31,11 @@ class Quality:
         self._heights = tuple(min(size) for size in sizes)  # a phone held upright has the larger side up
 
     @property
+    def measured(self) -> bool:
+        """Whether a key frame has told the height."""
+        return bool(self._heights)
+
+    @property
     def height(self) -> int:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
@@ -40,15 +45,18 @@ class Quality:
         measured = self.rates.cumulative()
         if not measured:
             height = self.height
-            return [Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)]
-        top = max(spatial for spatial, _ in measured)
+            return [
+                Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)
+            ]
         found = [
-            Option(self.rid, spatial, temporal, bps, self._layer_height(spatial, top))
+            Option(self.rid, spatial, temporal, bps, self.layer_height(spatial))
             for (spatial, temporal), bps in measured.items()
         ]
         return sorted(found, key=lambda option: (option.bps, option.spatial, option.temporal))
 
-    def _layer_height(self, spatial: int, top: int) -> int:
-        if len(self._heights) > top:
+    def layer_height(self, spatial: int) -> int:
+        """Of one spatial layer."""
+        if spatial < len(self._heights) and len(self._heights) > 1:
             return self._heights[spatial]
-        return max(self.height >> (top - spatial), 1)  # 2:1, as in all modes of browsers without an "h"
+        top = max((spatial for spatial, _ in self.rates.cumulative()), default=0)
+        return max(self.height >> max(top - spatial, 0), 1)  # 2:1, as in all modes of browsers without an "h"

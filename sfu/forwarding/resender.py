@@ -1,12 +1,12 @@
 """What goes out beside a stream's media, under the numbers of its retransmissions: packets sent again, and probes.
 
-Knows one subscriber's retransmission stream (RFC 4588) and what its subscriber may ask for. Does not know when to probe.
+Knows one subscriber's retransmission stream (RFC 4588) and what its subscriber may ask for. Doesn't know when to probe.
 """
 
 import secrets
 from typing import TYPE_CHECKING
 
-from sfu.flow.layers import Layer, Patch
+from sfu.flow.layers import Patch
 from sfu.flow.renumber import Origin
 from sfu.flow.resend import ResendBudget
 from sfu.forwarding.egress import Outgoing
@@ -54,7 +54,7 @@ class Resender:
         view = rtp.parse(packet)
         patch: Patch | None = None
         if encoding.layers is not None and (layer := encoding.layers.read(view)) is not None:
-            patch = self._patch(layer)
+            patch = stream.filter.again(layer)
             if patch is None:  # left out, but its number was missed: it went out empty
                 view.payload_end = view.payload_start
                 view.marker = False
@@ -78,14 +78,19 @@ class Resender:
         patch_at, data = 0, b""
         if patch is not None and patch.data and translation.patch_at:
             patch_at, data = translation.patch_at + patch.offset, patch.data
-        packet_out = (template, seq16, timestamp, ssrc, translation.stamp_at, translation.send_time_at, patch_at, data)
+        packet_out = (
+            template,
+            seq16,
+            timestamp,
+            ssrc,
+            translation.stamp_at,
+            translation.send_time_at,
+            patch_at,
+            data,
+        )
         if stream.egress.send_again(packet_out, now, paced=stream.paceable):
             self.resent += 1
             stream.bytes += len(template)
-
-    def _patch(self, layer: Layer) -> Patch | None:
-        filter = self._stream.filter
-        return filter.again(layer) if filter is not None else Patch(0, b"", False)
 
     def padding(self, translation: "Translation", now: float) -> Outgoing | None:
         """A packet that is nothing but padding, to probe the link with; None where there is no RTX."""

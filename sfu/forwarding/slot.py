@@ -124,10 +124,9 @@ class Slot(Stream):
         before = self.taken
         if encoding is self.encoding:
             self._forget_candidate()
-            if self.filter is not None:
-                self.filter.aim(target.spatial, target.temporal)
-                if self.filter.needs_key_frame:
-                    encoding.request_key_frame(now)
+            self.filter.aim(target.spatial, target.temporal)
+            if self.filter.needs_key_frame:
+                encoding.request_key_frame(now)
         elif encoding is not self.candidate:
             self._forget_candidate()
             self.candidate = encoding
@@ -139,7 +138,7 @@ class Slot(Stream):
 
     def reduce(self, spatial: int, temporal: int) -> None:
         """Until the switch that is awaited, no more than these layers of what is forwarded now."""
-        if self.candidate is not None and self.filter is not None:
+        if self.candidate is not None:
             self.filter.aim(spatial, temporal)
 
     def wish(self, rids: frozenset[str], now: float) -> None:
@@ -230,6 +229,12 @@ class Slot(Stream):
         """Whether a key frame that comes now could be sent."""
         return self.egress.ready and not self.egress.clogged
 
+    def choke(self) -> None:
+        """Too much waits for this slow link: leave out the rest of the frame, and all up to a key frame."""
+        assert self.encoding is not None
+        self.drops[Drop.QUEUE_FULL] += 1
+        self.encoding.interrupt(self)
+
     @property
     def obstacle(self) -> Drop:
         """Why it may not start."""
@@ -289,5 +294,3 @@ class Slot(Stream):
             "round_trip_ms": round(self.round_trip.rtt * 1000, 1),
             "drops": drop_stats(self.drops),
         }
-
-

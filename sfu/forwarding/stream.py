@@ -11,7 +11,7 @@ from sfu.flow.layers import ALL, Layer, LayerFilter, Patch
 from sfu.flow.renumber import Renumber
 from sfu.flow.roundtrip import RoundTrip
 from sfu.forwarding.egress import Egress
-from sfu.forwarding.outlet import Drop, Drops, drop_stats
+from sfu.forwarding.outlet import Drop, Drops
 from sfu.forwarding.profile import SendProfile, Translation
 from sfu.forwarding.resender import Resender
 from sfu.wire.rtcp import ReportBlock, SenderReport, SourceDescription
@@ -31,9 +31,31 @@ class Stream:
     """From `encoding` to the profile; set while something is forwarded."""
 
     __slots__ = (
-        "_observe_at", "_report_at", "bytes", "choked", "cname", "drops", "egress", "encoding", "filter",
-        "fraction_lost", "jitter", "kind", "mid", "octets", "packets", "packets_lost", "paceable", "profile",
-        "renumber", "resender", "round_trip", "rtx_ssrc", "run", "spatial", "ssrc", "temporal",
+        "_observe_at",
+        "_report_at",
+        "bytes",
+        "cname",
+        "drops",
+        "egress",
+        "encoding",
+        "filter",
+        "fraction_lost",
+        "jitter",
+        "kind",
+        "mid",
+        "octets",
+        "paceable",
+        "packets",
+        "packets_lost",
+        "profile",
+        "renumber",
+        "resender",
+        "round_trip",
+        "rtx_ssrc",
+        "run",
+        "spatial",
+        "ssrc",
+        "temporal",
         "translation",
     )  # fmt: skip
 
@@ -48,7 +70,7 @@ class Stream:
         self.encoding: Encoding | None = None
         # The highest layers wanted.
         self.spatial = self.temporal = ALL
-        self.filter: LayerFilter | None = None
+        self.filter = LayerFilter()
         # RFC 3711 3.3.1: a first number in the lower half lets a receiver guess the roll-over counter.
         self.renumber = Renumber(secrets.randbelow(1 << 15), secrets.randbits(32))
         self._observe_at = 0.0
@@ -57,7 +79,6 @@ class Stream:
         self.resender = Resender(self)
         # Whether its packets may wait: video that is sent again as RTX. Another's send time must stay as it was.
         self.paceable = False
-        self.choked = False  # it lost a part of a frame for the slow link, and asks for a key frame when that is over
         self._report_at: float | None = None
         self.round_trip = RoundTrip()
         self.packets = 0
@@ -72,7 +93,6 @@ class Stream:
         """No reports until the next start, and nothing of before is sent again."""
         self.encoding = None
         self.run = None
-        self.choked = False
         self._report_at = None
 
     # -- packets out -----------------------------------------------------------------------------------------
@@ -86,15 +106,11 @@ class Stream:
         continued = self._continued(encoding, timestamp, now)
         self.encoding = encoding
         self.run = object()
-        self.choked = False
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
-        if layer is not None and self.filter is None:
-            self.filter = LayerFilter()
-        if self.filter is not None:
-            self.filter.aim(self.spatial, self.temporal)
-            self.filter.start(layer)
+        self.filter.aim(self.spatial, self.temporal)
+        self.filter.start(layer)
         self._observe_at = now + REPORT_INTERVAL
         self.report_soon(now)
 
@@ -116,7 +132,7 @@ class Stream:
         """Send one packet of the encoding, already translated to this slot's profile."""
         egress = self.egress
         if egress.clogged and self.paceable:
-            self._choke(seq)
+            self.choke()
             return
         numbers = self.renumber.forward(seq, timestamp)
         if numbers is None:
@@ -157,11 +173,9 @@ class Stream:
         """As `send`, for a packet whose layer is known: left out if the slot doesn't take it, else patched."""
         egress = self.egress
         if egress.clogged and self.paceable:
-            self._choke(seq)
+            self.choke()
             return
-        filter = self.filter
-        assert filter is not None and self.encoding is not None
-        patch = filter.take(layer)
+        patch = self.filter.take(layer)
         if patch is None:
             self.drops[Drop.LAYER] += 1
             if seq > self.renumber.highest:
@@ -172,6 +186,7 @@ class Stream:
             payload_size = 0
             patch = _PASS
         elif patch.marker:
+            assert self.encoding is not None
             template = self.encoding.marked(template)
         numbers = self.renumber.forward(seq, timestamp)
         if numbers is None:
@@ -200,12 +215,9 @@ class Stream:
         self.bytes += size
         self.resender.budget.sent(size, now)
 
-    def _choke(self, seq: int) -> None:
-        """Too much waits for this slow link: what is left of the frame is not sent, nor what follows, to a key frame."""
-        self.drops[Drop.QUEUE_FULL] += 1
-        assert self.encoding is not None
-        self.encoding.interrupt(self)
-        self.choked = True
+    def choke(self) -> None:
+        """Too much waits for this slow link: leave out the rest of the frame."""
+        raise NotImplementedError
 
     # -- reports ---------------------------------------------------------------------------------------------
 
@@ -245,6 +257,7 @@ class Stream:
         self.jitter = block.jitter
         if block.last_sr:
             self.round_trip.received(block.last_sr, block.delay_since_last_sr, now)
+
 
 def _emptied(template: bytes, payload_size: int) -> bytes:
     """The same packet without payload and marker."""

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpSender
 from aiortc.contrib.media import MediaRelay
 
-from sfu.forwarding.slot import random_ssrc
+from sfu.forwarding.stream import random_ssrc
 from sfu.media.codecs import limit, receive_parameters, send_parameters
 from sfu.media.tracks import RoomClockTrack, SwitchTrack, drain
 from sfu.rooms.member import (

@@ -3,9 +3,11 @@
 Knows what an offer means for a room. Gets decrypted packets and `now`; knows no socket, no task and no signaling.
 """
 
+import functools
 import secrets
 from collections.abc import Mapping
 
+from sfu.forwarding.asking import Asking
 from sfu.forwarding.link import MediaLink
 from sfu.forwarding.outlet import Outlet, drop_stats
 from sfu.forwarding.profile import SendProfile
@@ -27,8 +29,14 @@ from sfu.rooms.member import (
     check_slots,
 )
 from sfu.rooms.room import Room
+from sfu.rooms.sharing import Sharing
 from sfu.wire.answer import Accepted, Outbound, SectionAnswer, accept
 from sfu.wire.sdp import Offer
+
+_PAUSED = {
+    "bandwidth": "This device's connection is too slow for this video at the moment.",
+    "last-n": "Only the latest speakers are shown in this room.",
+}
 
 
 class Participant:
@@ -41,7 +49,8 @@ class Participant:
         self.slots: dict[str, Slot] = {}
         self._outlet = outlet
         self._observer = observer
-        self._link = MediaLink(outlet)
+        self._link = MediaLink(outlet, room.audio_level)
+        self._sharing = Sharing(id, room, self._link.egress, self.slots)
         self._closed = False
 
     # -- negotiation -----------------------------------------------------------------------------------------
@@ -58,6 +67,7 @@ class Participant:
                 check_kind(mid, accepted[mid].section.kind, publication.id, publication.kind)
         self._update_publications(accepted, publish, now)
         self._update_slots(accepted, receive, wanted, now)
+        self._sharing.allocate(now)
         answers = [
             SectionAnswer(accepted.get(s.mid), s.mid in self.publications, self._outbound(s.mid))
             for s in offer.sections
@@ -88,7 +98,7 @@ class Participant:
             if publication is None or (publication.kind, publication.source) != what:
                 if publication is not None:
                     self._unpublish(mid)
-                publication = self._new_publication(mid, publish[mid], entry)
+                publication = self._new_publication(mid, publish[mid], entry, now)
                 fresh.append(publication)
             else:
                 publication.renegotiated(entry, now)
@@ -100,7 +110,7 @@ class Participant:
         for publication in fresh:
             self._observer.published(_published(publication))
 
-    def _new_publication(self, mid: str, entry: Publishing, accepted: Accepted) -> Publication:
+    def _new_publication(self, mid: str, entry: Publishing, accepted: Accepted, now: float) -> Publication:
         publication = Publication(
             f"t_{secrets.token_urlsafe(9)}",
             self.id,
@@ -110,6 +120,10 @@ class Participant:
             accepted,
             self._link.ingress.ask_key_frame,
         )
+        if publication.kind == "video":
+            tell = functools.partial(self._observer.encodings, publication.id)
+            publication.asking = Asking(publication, tell, self._outlet.schedule, now)
+            publication.asking.update(now)
         self.publications[mid] = publication
         self.room.publications[publication.id] = publication
         return publication
@@ -118,6 +132,7 @@ class Participant:
         publication = self.publications.pop(mid)
         del self.room.publications[publication.id]
         publication.close()
+        self.room.silence(publication)
         self._observer.unpublished(publication.id)
 
     def _update_slots(
@@ -136,12 +151,16 @@ class Participant:
             if mid not in receiving or receiving[mid].section.kind != slot.kind:
                 del self.slots[mid]
                 self._link.remove(slot)
+                self._sharing.forget(mid)
         for mid, entry in receiving.items():
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
                 stream = receive[mid].stream or f"slot-{mid}"
-                slot = Slot(mid, entry.section.kind, profile, self._outlet, stream, self._slot_changed)
+                kind = entry.section.kind
+                steered = kind == "video"
+                egress = self._link.egress
+                slot = Slot(mid, kind, profile, egress, stream, self._slot_changed, steered=steered)
                 self.slots[mid] = slot
                 self._link.add(slot)
             else:
@@ -152,6 +171,7 @@ class Participant:
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
             slot.point(target if alive else None, now)
+        self._link.egress.transport_wide = any(slot.profile.transport_wide for slot in self.slots.values())
 
     def _outbound(self, mid: str) -> Outbound | None:
         slot = self.slots.get(mid)
@@ -170,11 +190,13 @@ class Participant:
         if wanted is not None:
             check_kind(mid, slot.kind, wanted.id, wanted.kind)
         slot.point(wanted, now)
+        self._sharing.allocate(now)
         return _slot_view(slot)
 
     def view(self, views: Mapping[str, View], now: float) -> None:
-        """See `Member.view`; nothing adapts yet."""
+        """See `Member.view`."""
         check_slots(self.slots, views)
+        self._sharing.view(views, now)
 
     def mute(self, publication: str, muted: bool) -> None:
         """See `Member.mute`."""
@@ -188,6 +210,8 @@ class Participant:
     def _set_muted(self, publication: Publication, muted: bool) -> None:
         if publication.muted != muted:
             publication.muted = muted
+            if muted:
+                self.room.silence(publication)
             self._observer.muted(publication.id, muted)
 
     def _slot_changed(self, slot: Slot) -> None:
@@ -197,6 +221,7 @@ class Participant:
 
     def connected(self, now: float) -> None:
         self._link.connected(now)
+        self._sharing.allocate(now)
 
     def receive_rtp(self, packet: bytes, now: float) -> None:
         self._link.receive_rtp(packet, now)
@@ -205,14 +230,20 @@ class Participant:
         self._link.receive_rtcp(packet, now)
 
     def deadline(self) -> float | None:
-        return self._link.deadline()
+        times = [self._link.deadline(), self._sharing.deadline()]
+        times += [one.asking.deadline() for one in self.publications.values() if one.asking is not None]
+        return min((at for at in times if at is not None), default=None)
 
     def pulse(self, now: float) -> None:
         self._link.pulse(now)
+        self._sharing.pulse(now)
+        for publication in self.publications.values():
+            if publication.asking is not None:
+                publication.asking.pulse(now)
 
     def report(self, now: float) -> Bandwidth | None:
         """See `Member.report`."""
-        return None
+        return self._sharing.report(now)
 
     async def close(self) -> None:
         """See `Member.close`."""
@@ -221,6 +252,7 @@ class Participant:
         self._closed = True
         for mid in list(self.publications):
             self._unpublish(mid)
+        self._sharing.close()
         self._link.close()
         self.slots.clear()
 
@@ -228,7 +260,8 @@ class Participant:
         return {
             "publications": [publication.stats(now) for publication in self.publications.values()],
             "subscriptions": [slot.stats() for slot in self.slots.values()],
-            "available_bps": self._link.available_bps,
+            "available_bps": self._link.egress.available_bps,
+            "estimate": self._link.egress.estimator.stats(now),
             "receiver_estimate_bps": self._link.ingress.estimate_bps,
             "drops": drop_stats(self._link.ingress.drops),
         }
@@ -249,7 +282,10 @@ def _slot_view(slot: Slot) -> SlotView:
     message = None
     if slot.state is SlotState.UNSUPPORTED_CODEC and slot.publication is not None:
         message = f"This device can't receive {slot.publication.codec.name}, which the other side sends."
-    return SlotView(slot.mid, slot.publication.id if slot.publication else None, slot.state.value, message)
+    elif slot.state is SlotState.PAUSED:
+        message = _PAUSED.get(slot.reason or "")
+    publication = slot.publication.id if slot.publication else None
+    return SlotView(slot.mid, publication, slot.state.value, message, slot.reason)
 
 
 def _refused(mid: str) -> SlotView:

@@ -61,7 +61,7 @@ class Pipe:
     def __init__(self, room: Room, outlet: Outlet, on_demand: Callable[[], None]) -> None:
         self._room = room
         self._on_demand = on_demand
-        self._link = MediaLink(outlet)
+        self._link = MediaLink(outlet, room.audio_level)
         self._out: dict[str, _Offered] = {}
         self._asked: set[str] = set()
         self._in: dict[str, tuple[Publication, PipeStream]] = {}
@@ -83,7 +83,7 @@ class Pipe:
         profile = SendProfile.of(_accepted(publication.kind, codecs, ()))
         if known is None:
             slot = Slot(
-                publication.id, publication.kind, profile, self._link.outlet, publication.participant, _ignore
+                publication.id, publication.kind, profile, self._link.egress, publication.participant, _ignore
             )
             self._link.add(slot)
             if publication.id in self._asked:
@@ -130,6 +130,8 @@ class Pipe:
             else:
                 publication = known[0]
                 publication.renegotiated(_incoming(stream), now)
+            if stream.muted and not publication.muted:
+                self._room.silence(publication)
             publication.muted = stream.muted
             self._in[id] = (publication, stream)
         entries = [(publication, _incoming(stream)) for publication, stream in self._in.values()]
@@ -159,6 +161,7 @@ class Pipe:
         self._room.publications.pop(publication.id, None)
         publication.on_demand = None
         publication.close()
+        self._room.silence(publication)
 
     def wanted(self) -> list[str]:
         """The neighbour's publications that somebody here (or behind another pipe) takes."""

@@ -173,9 +173,7 @@ class Connection:
         if srtp is None or address is None:
             return False
         try:
-            data = srtp.protect_numbered(
-                template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch
-            )
+            data = srtp.protect_numbered(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
         except SrtpError:
             self.counters.not_sent += 1
             return False

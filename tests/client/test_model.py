@@ -4,18 +4,21 @@ import pytest
 
 from sfu.client.events import (
     MAX_WAITING,
+    Bandwidth,
     Closed,
     Event,
     EventHub,
+    Flow,
     Joined,
     Left,
     Muted,
     PathChanged,
     Published,
+    SpeakersChanged,
     Unpublished,
 )
 from sfu.client.model import Roster
-from signaling import messages
+from signaling import messages, quality
 from signaling.fields import MediaPath, Source
 
 
@@ -119,3 +122,32 @@ async def test_a_stream_that_is_not_read_is_bounded() -> None:
         hub.emit(PathChanged("mesh"))
     hub.emit(Closed("left"))
     assert len([event async for event in stream]) == MAX_WAITING
+
+
+def test_who_speaks_is_told_on_change() -> None:
+    roster = Told()
+    roster.speaking(("p_1",))
+    roster.speaking(("p_1",))
+    roster.speaking(())
+    assert roster.told == [SpeakersChanged(("p_1",)), SpeakersChanged(())]
+    assert roster.speakers == ()
+
+
+def test_reports_name_publications_as_the_program_knows_them() -> None:
+    roster = Told()
+    roster.published("p_1", track("t_1", "mesh"))
+    roster.published("p_1", track("t_2", "sfu"))  # the same, by another path
+    roster.told.clear()
+    roster.measured(
+        quality.Bandwidth(
+            estimate_bps=3,
+            target_bps=2,
+            sent_bps=1,
+            source="remb",
+            slots=tuple(
+                quality.SlotFlow("0", publication, "h", 0, 1, 360, 5, "size")
+                for publication in ("t_2", "t_gone", None)
+            ),
+        )
+    )
+    assert roster.told == [Bandwidth(3, 2, 1, "remb", (Flow("t_1", "h", 0, 1, 360, 5, "size"),))]

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Mapping, Sequence
 
+from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
@@ -167,7 +168,8 @@ class Track:
         outlet = outlet or FakeOutlet()
         kind = self.publication.kind
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly", ids=ids)))
-        slot = Slot("5", kind, profile, outlet, "tile", lambda slot: self.changes.append(slot.state.value))
+        egress = Egress(outlet)
+        slot = Slot("5", kind, profile, egress, "tile", lambda slot: self.changes.append(slot.state.value))
         slot.point(self.publication, now)
         return slot, outlet
 

@@ -9,6 +9,7 @@ from sfu.wire import extensions, rtp
 from sfu.wire.rtp import RtpView
 from sfu.wire.sdp import Codec
 from tests.forwarding.doubles import (
+    FEEDBACK,
     H264,
     IDS,
     KEY,
@@ -23,6 +24,7 @@ from tests.forwarding.doubles import (
     section,
 )
 
+AV1 = Codec(45, "AV1", 90_000, 1, "profile=0", FEEDBACK, 46)
 CHROMIUM_AUDIO = accepted(section([OPUS, RED], kind="audio", direction="sendonly"))
 FIREFOX_IDS = {
     extensions.AUDIO_LEVEL: 1,
@@ -105,7 +107,7 @@ def test_names_of_the_publishers_sections_are_never_copied() -> None:
     block = extensions.build([(4, b"vid"), (10, b"q"), (11, b"q"), (3, b"\0\1")], allow_two_byte=False)
     out = SendProfile.of(accepted(section([VP8], ids=uris | {extensions.ABS_SEND_TIME: 2})))
     sent = Translation(uris, VP8, out).template(video(block), SEND_TIME)
-    assert extensions_of(rtp.parse(sent)) == {2: SEND_TIME}
+    assert extensions_of(rtp.parse(sent)) == {3: b"\0\0", 2: SEND_TIME}
 
 
 def test_send_time_is_left_out_where_it_was_not_negotiated() -> None:
@@ -128,9 +130,9 @@ def test_high_id_of_the_send_time_alone() -> None:
 
 def test_long_elements_need_two_byte_headers() -> None:
     ids = {extensions.DEPENDENCY_DESCRIPTOR: 12}
-    out = SendProfile.of(accepted(section([VP8], ids=ids, mixed=True)))
+    out = SendProfile.of(accepted(section([AV1], ids=ids, mixed=True)))
     block = extensions.build([(12, bytes(40))], allow_two_byte=True)
-    sent = rtp.parse(Translation(ids, VP8, out).template(video(block), SEND_TIME))
+    sent = rtp.parse(Translation(ids, AV1, out).template(video(block), SEND_TIME))
     assert sent.extension_profile == extensions.TWO_BYTE_PROFILE
     assert extensions_of(sent) == {12: bytes(40)}
 

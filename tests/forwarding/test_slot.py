@@ -255,7 +255,7 @@ def test_numbers_never_given_are_missed() -> None:
     (sent,) = outlet.take()
     slot.nack(((sent.seq16 + 1) & 0xFFFF, (sent.seq16 - 1) & 0xFFFF), 10.1)
     assert outlet.rtp == []
-    assert (slot.nacks, slot.resend_missed) == (2, 2)
+    assert (slot.nacks, slot.resender.missed) == (2, 2)
 
 
 def test_what_is_too_old_is_missed() -> None:
@@ -295,7 +295,7 @@ def test_a_packet_is_not_sent_again_within_a_round_trip() -> None:
     seq16 = outlet.take()[0].seq16
     for n in range(10):
         slot.nack((seq16,), 10.0 + n / 50)
-    assert slot.resent == 2
+    assert slot.resender.resent == 2
     assert slot.stats()["resend_refused"] == 8
 
 

@@ -81,7 +81,7 @@ def test_chromium_to_firefox_in_payload_types_and_ids() -> None:
     (sent,) = subscriber.outlet.take()
     assert sent.payload_type == 120
     assert sent.ssrc == subscriber.participant.slots["3"].ssrc
-    assert extensions_of(sent) == {6: b"\0\0\0", 4: extensions.abs_send_time(10.5)}
+    assert extensions_of(sent) == {6: b"\0\0\0", 4: extensions.abs_send_time(10.5), 7: b"\0\0"}
 
 
 def test_firefox_to_chromium() -> None:
@@ -92,7 +92,7 @@ def test_firefox_to_chromium() -> None:
     )
     (sent,) = subscriber.outlet.take()
     assert sent.payload_type == 96
-    assert extensions_of(sent) == {2: extensions.abs_send_time(10.5)}
+    assert extensions_of(sent) == {2: extensions.abs_send_time(10.5), 3: b"\0\0"}
 
 
 def test_a_new_publication_is_announced_after_it_can_be_found() -> None:
@@ -249,6 +249,7 @@ def test_a_codec_switch_is_told_and_leaves_no_timer_behind() -> None:
     publisher.participant.receive_rtp(packet(0, payload=KEY), 10.0)
     publisher.participant.receive_rtp(packet(1, payload=b"\x67\0", payload_type=102), 11.0)
     assert peer.observer.take() == [("unsupported-codec", "3")]
+    peer.participant.pulse(11.0)
     assert peer.participant.deadline() is None
     publisher.participant.receive_rtp(packet(2, payload=KEY), 12.0)
     assert peer.observer.take() == [("active", "3")]

@@ -86,7 +86,7 @@ def test_reports_and_rates_of_the_subscriber() -> None:
     assert slot.fraction_lost == 0.5
     assert slot.round_trip.rtt == pytest.approx(0.2)
     assert peer.participant._link.ingress.round_trip == pytest.approx(0.2)
-    assert peer.participant._link.available_bps == pytest.approx(2_000_000, rel=0.001)
+    assert peer.participant._link.egress.available_bps == pytest.approx(2_000_000, rel=0.001)
 
 
 def test_malformed_rtcp_is_counted_and_nothing_of_it_used() -> None:

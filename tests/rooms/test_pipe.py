@@ -1,9 +1,11 @@
 """A pipe from both its ends: what is offered, wanted and sent, and what becomes of streams that change."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from sfu.forwarding.egress import Egress
 from sfu.forwarding.outlet import Drop
 from sfu.forwarding.profile import SendProfile, codec_key
 from sfu.forwarding.publication import Publication
@@ -53,7 +55,7 @@ class Node:
     ) -> Slot:
         """A client's slot that shows a publication of this room."""
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly")))
-        slot = Slot("5", kind, profile, FakeOutlet(), "tile", lambda slot: None)
+        slot = Slot("5", kind, profile, Egress(FakeOutlet()), "tile", lambda slot: None)
         slot.point(self.room.publications[id], now)
         return slot
 
@@ -88,8 +90,8 @@ class Tree:
 
 
 def outlet_of(slot: Slot) -> FakeOutlet:
-    assert isinstance(slot.outlet, FakeOutlet)
-    return slot.outlet
+    assert isinstance(slot.egress.outlet, FakeOutlet)
+    return slot.egress.outlet
 
 
 # -- demand ---------------------------------------------------------------------------------------------------
@@ -333,3 +335,29 @@ def test_garbage_costs_nothing() -> None:
     drops = tree.child.pipe._link.ingress.drops
     assert drops[Drop.UNKNOWN_SSRC] == 1
     assert drops[Drop.MALFORMED] == 3
+
+
+# -- speakers -------------------------------------------------------------------------------------------------
+
+
+def test_who_speaks_at_another_node_is_heard_here() -> None:
+    tree = Tree([OPUS], "audio")
+    tree.tell()
+    tree.child.subscribe("t_1", [OPUS], "audio")
+    tree.tell()
+    told: list[tuple[str, ...]] = []
+    tree.child.room.on_speakers = told.append
+    for seq in range(100):
+        now = 10.0 + seq * 0.02
+        level = bytes((80 if seq % 10 == 0 else 25,))
+        block = extensions.build([(IDS[extensions.AUDIO_LEVEL], level)], allow_two_byte=False)
+        tree.track.encoding.receive(
+            rtp.parse(packet(seq, seq * 960, b"opus", payload_type=111, block=block)), now
+        )
+        tree.carry(now)
+    assert told == [("p_1",)]
+    (stream,) = tree.parent.offer(tree.track.publication, now=13.0)
+    tree.child.pipe.take([replace(stream, muted=True)], 13.0)
+    assert told == [("p_1",), ()]
+    tree.child.pipe.take([], 13.0)
+    assert tree.child.room.speakers.active == ()

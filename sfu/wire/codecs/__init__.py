@@ -25,3 +25,8 @@ def keyframe_test(codec_name: str) -> Callable[[bytes], bool] | None:
         case "av1":
             return av1.is_keyframe
     return None
+
+
+def frame_size(codec_name: str, payload: bytes) -> tuple[int, int] | None:
+    """Width and height of the picture that a key frame's first packet begins; None if it can't be told."""
+    return vp8.frame_size(payload) if codec_name.lower() == "vp8" else None

@@ -1,0 +1,56 @@
+"""Which encodings of a publication go on, judged by each other: one that is silent while others send is stopped.
+
+A browser stops the largest when its own link is slow, and starts it again. A camera that is off stops all of them,
+which says nothing of any. Knows when packets came and frames ended. Knows no subscriber.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sfu.forwarding.encoding import Encoding
+
+# Silent for so many seconds, and for so many frames of another encoding (a screen may have one frame a second).
+_SILENT: Final = 0.6
+_FRAMES: Final = 5
+
+
+class Siblings:
+    """The encodings of one publication, ascending in quality."""
+
+    __slots__ = ("_encodings", "_frames", "_seen")
+
+    def __init__(self, encodings: Sequence["Encoding"]) -> None:
+        self._encodings = tuple(encodings)
+        self._seen = [encoding.last_at for encoding in self._encodings]
+        self._frames = [0] * len(self._encodings)  # of all, when the last packet of each was seen
+
+    def look(self, now: float) -> bool:
+        """Set `stopped` of each; True when one has changed. Called some times a second while any packet comes."""
+        encodings = self._encodings
+        total = sum(encoding.frames for encoding in encodings)
+        changed = False
+        for index, encoding in enumerate(encodings):
+            if encoding.last_at != self._seen[index]:
+                self._seen[index] = encoding.last_at
+                self._frames[index] = total
+                stopped = False
+            else:
+                silent = now - encoding.last_at > _SILENT and total - self._frames[index] >= _FRAMES
+                stopped = encoding.stopped or silent
+            if stopped != encoding.stopped:
+                encoding.stopped = stopped
+                changed = True
+        if changed:
+            self._assume_heights()
+        return changed
+
+    def _assume_heights(self) -> None:
+        """An encoding without a key frame yet is half or twice as high as its neighbour, as browsers' are."""
+        measured = [(i, one.height) for i, one in enumerate(self._encodings) if one.quality.measured]
+        if not measured:
+            return
+        for index, encoding in enumerate(self._encodings):
+            nearest, height = min(measured, key=lambda entry: abs(entry[0] - index))
+            steps = index - nearest
+            encoding.quality.assumed_height = height << steps if steps > 0 else max(height >> -steps, 1)

@@ -1,0 +1,310 @@
+"""How one participant's downlink is shared by its video slots: what each is worth, what each gets, what is told of it.
+
+Knows the room's speakers, how the client shows each slot, and the estimate of its link. The division itself is made by
+`flow.allocation`. Knows no packet and no signaling.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sfu.flow.allocation import Allocator
+from sfu.flow.layers import ALL
+from sfu.flow.wants import Choice, Limit, Option, Priority, Want
+from sfu.forwarding.egress import Egress
+from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.publication import Publication
+from sfu.forwarding.slot import Slot, SlotState, Target
+from sfu.rooms.member import Bandwidth, SlotFlow, View
+from sfu.rooms.room import Room
+
+# Seconds between two allocations: at least, as reports of the client come ten times a second; and at most, while
+# video flows, as its rates change.
+LEAST_INTERVAL: Final = 0.1
+MOST_INTERVAL: Final = 1.0
+# Seconds from the first report of the client in which the estimate may still be a guess: no video is paused for it.
+SETTLING: Final = 2.0
+# A client that has not reported on transport-wide numbers for so long after the first video never will.
+DEAF: Final = 6.0
+# What is shared where nothing is known of the link.
+UNLIMITED_BPS: Final = 1 << 40
+_CEILINGS: Final = {"low": 0, "medium": 1}
+_REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
+_WIDE: Final = 16 / 9
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a slot had sent when it was looked at last."""
+
+    bytes: int
+    at: float
+    bps: int = 0
+
+
+class Sharing:
+    """Of one participant; `slots` are its own, by mid."""
+
+    def __init__(self, participant: str, room: Room, egress: Egress, slots: Mapping[str, Slot]) -> None:
+        self._participant = participant
+        self._room = room
+        self._egress = egress
+        self._slots = slots
+        self._allocator = Allocator()
+        self._views: dict[str, View] = {}
+        self._limits: dict[str, Limit] = {}
+        self._allocated_bps = 0
+        self._began: float | None = None  # when there was video to share first
+        self._known: float | None = None  # when the client had reported first
+        self._last = float("-inf")
+        self._due: float | None = None
+        self._sent: dict[str, _Sent] = {}
+        egress.on_change = self.touch
+        room.watch(self._speakers_changed)
+
+    def close(self) -> None:
+        """Nothing is shared any more. Idempotent."""
+        self._room.unwatch(self._speakers_changed)
+
+    def _speakers_changed(self) -> None:
+        if any(_shows_video(slot) for slot in self._slots.values()):
+            self.touch(self._last)
+
+    # -- what the client says ------------------------------------------------------------------------------------
+
+    def view(self, views: Mapping[str, View], now: float) -> None:
+        """How slots are shown from now on."""
+        self._views.update(views)
+        self.allocate(now)
+
+    def forget(self, mid: str) -> None:
+        """The slot is gone."""
+        self._views.pop(mid, None)
+        self._limits.pop(mid, None)
+        self._sent.pop(mid, None)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def touch(self, now: float) -> None:
+        """What there is to share, or to choose from, has changed."""
+        due = max(now, self._last + LEAST_INTERVAL)
+        if self._due is None or due < self._due:
+            self._due = due
+            self._egress.outlet.schedule()
+
+    def deadline(self) -> float | None:
+        """When `pulse` is due; None while no video is shown."""
+        return self._due
+
+    def pulse(self, now: float) -> None:
+        """Divide again, if it is time."""
+        if self._due is not None and now >= self._due:
+            self.allocate(now)
+
+    # -- the division ------------------------------------------------------------------------------------------
+
+    def allocate(self, now: float) -> None:
+        """Give every video slot its share."""
+        slots = [slot for slot in self._slots.values() if _shows_video(slot)]
+        self._last = now
+        self._due = None
+        if not slots:
+            self._allocated_bps = 0
+            return
+        if self._began is None and self._egress.ready:
+            self._began = now
+        kept = self._room.kept(self._participant)
+        wants = [self._want(slot, kept, now) for slot in slots]
+        audio_bps = self._audio_bps(now)
+        choices = self._allocator.allocate(max(self._budget_bps(now) - audio_bps, 0), wants, now)
+        self._allocated_bps = audio_bps
+        for slot, want in zip(slots, wants, strict=True):
+            self._apply(slot, want, choices[slot.mid], now)
+        self._egress.estimator.wish(self._allocator.wish_bps + audio_bps, now)
+        self._next(slots, now)
+
+    def _next(self, slots: list[Slot], now: float) -> None:
+        """When to look again at the latest; not while nothing flows."""
+        again = self._allocator.deadline()
+        flowing = any(slot.encoding is not None or slot.candidate is not None for slot in slots)
+        if flowing and self._egress.ready:
+            again = now + MOST_INTERVAL if again is None else min(again, now + MOST_INTERVAL)
+        if again is not None and (self._due is None or again < self._due):
+            self._due = max(again, now + LEAST_INTERVAL)
+            self._egress.outlet.schedule()
+
+    def _budget_bps(self, now: float) -> int:
+        egress = self._egress
+        known = egress.available_bps
+        if known is not None:
+            if self._known is None:
+                self._known = now
+            return known
+        if egress.transport_wide and (self._began is None or now < self._began + DEAF):
+            return egress.estimator.target_bps  # where it starts from; reports are about to come
+        return UNLIMITED_BPS
+
+    def _audio_bps(self, now: float) -> int:
+        encodings = (slot.encoding for slot in self._slots.values() if slot.kind == "audio")
+        return sum(encoding.rate.bps(now) for encoding in encodings if encoding is not None)
+
+    def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
+        view = self._views.get(slot.mid, _DEFAULT)
+        publication = _publication(slot)
+        last_n = kept is not None and publication.participant not in kept
+        if view.pinned or publication.source == "screen":
+            last_n = False
+        height = view.height
+        if view.width and height:
+            height = min(height, round(view.width / _WIDE))
+        return Want(
+            slot.mid,
+            tuple(_options(slot, publication, now)),
+            self._priority(publication, view),
+            height,
+            view.visible,
+            _CEILINGS.get(view.quality),
+            last_n,
+        )
+
+    def _priority(self, publication: Publication, view: View) -> Priority:
+        if view.pinned:
+            return Priority.PINNED
+        if publication.source == "screen":
+            return Priority.SCREEN
+        speaking = publication.participant in self._room.speakers.active
+        return Priority.SPEAKER if speaking else Priority.NORMAL
+
+    # -- what comes of it --------------------------------------------------------------------------------------
+
+    def _apply(self, slot: Slot, want: Want, choice: Choice, now: float) -> None:
+        self._limits[slot.mid] = choice.limit
+        option = choice.option
+        if option is None and choice.limit is Limit.BANDWIDTH and self._settling(now):
+            option = want.options[0]
+        if option is None:
+            if choice.limit is Limit.NOTHING:  # whatever comes first is waited for
+                slot.wish(frozenset(encoding.rid for encoding in _publication(slot).encodings), now)
+                return
+            slot.wish(frozenset(), now)
+            slot.pause(_REASONS.get(choice.limit), now)
+            return
+        publication = _publication(slot)
+        encoding = publication.find(option.rid)
+        assert encoding is not None, "options are of this publication"
+        self._allocated_bps += option.bps
+        slot.resume()
+        slot.wish(_wishes(slot, publication, encoding, want, choice), now)
+        best = encoding.options()[-1]
+        slot.aim(
+            Target(
+                encoding,
+                option.spatial if option.spatial < best.spatial else ALL,
+                option.temporal if option.temporal < best.temporal else ALL,
+            ),
+            now,
+        )
+        if slot.encoding is not None and slot.encoding is not encoding:
+            _reduce(slot, slot.encoding, option.bps)
+
+    def _settling(self, now: float) -> bool:
+        return self._known is None or now < self._known + SETTLING
+
+    # -- what is told ------------------------------------------------------------------------------------------
+
+    def report(self, now: float) -> Bandwidth:
+        """The way to this client, and what each video slot gets of it."""
+        egress = self._egress
+        flows = []
+        total = 0
+        for mid, slot in self._slots.items():
+            bps = self._sent_bps(mid, slot, now)
+            total += bps
+            if slot.kind == "video" and slot.publication is not None:
+                flows.append(_flow(slot, bps, self._limits.get(mid, Limit.NONE)))
+        return Bandwidth(
+            egress.available_bps or 0, self._allocated_bps, total, str(egress.estimator.source), tuple(flows)
+        )
+
+    def _sent_bps(self, mid: str, slot: Slot, now: float) -> int:
+        """Since the last report, if that is not just now."""
+        before = self._sent.get(mid)
+        if before is None:
+            self._sent[mid] = _Sent(slot.bytes, now)
+            return 0
+        if now > before.at + LEAST_INTERVAL:
+            before.bps = round((slot.bytes - before.bytes) * 8 / (now - before.at))
+            before.bytes, before.at = slot.bytes, now
+        return before.bps
+
+
+_DEFAULT: Final = View()
+
+
+def _shows_video(slot: Slot) -> bool:
+    return (
+        slot.kind == "video"
+        and slot.publication is not None
+        and slot.state is not SlotState.UNSUPPORTED_CODEC
+    )
+
+
+def _publication(slot: Slot) -> Publication:
+    assert slot.publication is not None, "chosen for it"
+    return slot.publication
+
+
+def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
+    """What can be had of a publication: encodings that come, or would if they were asked for.
+
+    Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
+    that moves is better than a larger one that doesn't.
+    """
+    present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
+    if slot.encoding is None:
+        # The first picture is that which comes soonest.
+        present = [encoding for encoding in present if encoding.alive(now)] or present
+    found: list[Option] = []
+    for encoding in present:
+        options = encoding.options()
+        top = max(option.temporal for option in options)
+        found += [option for option in options if encoding is present[0] or option.temporal >= top - 1]
+    return found
+
+
+def _wishes(
+    slot: Slot, publication: Publication, encoding: Encoding, want: Want, choice: Choice
+) -> frozenset[str]:
+    """What the publisher should send beside what is taken: more than it does now, or whatever comes soonest."""
+    encodings = publication.encodings
+    wishes: set[str] = set()
+    more = choice.limit is Limit.SOURCE or (choice.limit is Limit.NONE and not want.height)
+    if more:
+        wishes.update(one.rid for one in encodings[encodings.index(encoding) + 1 :])
+    if slot.encoding is None:
+        wishes.add(encodings[0].rid)
+    return frozenset(wishes)
+
+
+def _reduce(slot: Slot, forwarded: Encoding, bps: int) -> None:
+    """Until the switch: of what is forwarded now, as much as the new share carries."""
+    options = forwarded.options()
+    fitting = [option for option in options if option.bps <= bps]
+    if len(fitting) == len(options):
+        slot.reduce(ALL, ALL)
+    elif fitting:
+        slot.reduce(fitting[-1].spatial, fitting[-1].temporal)
+    else:
+        slot.reduce(0, 0)
+
+
+def _flow(slot: Slot, bps: int, limit: Limit) -> SlotFlow:
+    publication = slot.publication.id if slot.publication is not None else None
+    encoding = slot.encoding
+    if encoding is None:
+        return SlotFlow(slot.mid, publication, "", 0, 0, 0, bps, limit.value)
+    spatial = temporal = 0
+    if encoding.layers is not None:
+        spatial, temporal = slot.filter.spatial, slot.filter.temporal
+    height = encoding.quality.layer_height(spatial)
+    return SlotFlow(slot.mid, publication, encoding.rid, spatial, temporal, height, bps, limit.value)
