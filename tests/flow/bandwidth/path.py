@@ -151,7 +151,8 @@ class _Run:
 
     def send(self, now: float) -> None:
         path = self.path
-        self.budget = min(self.budget + self.estimator.target_bps * path.pace / 8 * path.timer, 2.0 * PACKET)
+        step = self.estimator.target_bps * path.pace / 8 * path.timer
+        self.budget = min(self.budget + step, max(2.0 * PACKET, step))
         while self.budget > 0 and self.backlog >= 200:
             size = int(min(self.backlog, PACKET))
             self.backlog -= size
