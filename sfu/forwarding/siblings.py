@@ -18,15 +18,19 @@ _FRAMES: Final = 5
 class Siblings:
     """The encodings of one publication, ascending in quality."""
 
-    __slots__ = ("_encodings", "_frames", "_seen")
+    __slots__ = ("_encodings", "_frames", "_heights", "_seen")
 
     def __init__(self, encodings: Sequence["Encoding"]) -> None:
         self._encodings = tuple(encodings)
         self._seen = [encoding.last_at for encoding in self._encodings]
         self._frames = [0] * len(self._encodings)  # of all, when the last packet of each was seen
+        self._heights = [0] * len(self._encodings)  # as measured
 
     def look(self, now: float) -> bool:
-        """Set `stopped` of each; True when one has changed. Called some times a second while any packet comes."""
+        """Set `stopped` of each, and what is assumed of heights; True when something has changed.
+
+        Called some times a second while any packet comes.
+        """
         encodings = self._encodings
         total = sum(encoding.frames for encoding in encodings)
         changed = False
@@ -41,9 +45,25 @@ class Siblings:
             if stopped != encoding.stopped:
                 encoding.stopped = stopped
                 changed = True
-        if changed:
+        heights = [encoding.height if encoding.quality.measured else 0 for encoding in encodings]
+        if heights != self._heights:
+            self._heights = heights
             self._assume_heights()
+            changed = True
         return changed
+
+    def ascending(self) -> tuple["Encoding", ...]:
+        """The encodings by height, as far as that was measured; else in the order they are in.
+
+        RFC 8853 5.2 asks for none: what a=simulcast names first may be the largest as well as the smallest.
+        """
+        order = list(self._encodings)
+        for low in range(len(order)):
+            for high in range(low + 1, len(order)):
+                one, other = order[low], order[high]
+                if one.quality.measured and other.quality.measured and one.height > other.height:
+                    order[low], order[high] = other, one
+        return tuple(order)
 
     def _assume_heights(self) -> None:
         """An encoding without a key frame yet is half or twice as high as its neighbour, as browsers' are."""

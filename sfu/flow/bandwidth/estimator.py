@@ -1,7 +1,8 @@
 """The estimate of one connection's outgoing link: what its parts say, put together.
 
-The delay is the main signal (`trend`, checked against `standing`), loss is tested (`loss`), more is proven by probes
-(`probing`). Where only REMB comes, that is the estimate. Knows no packet and no clock; `now` is passed in.
+The delay is the main signal (`trend`, believed when a queue is `standing` as well), loss is tried out (`loss`), more is
+proven by probes (`probing`). After a drop less is sent until the queue is empty. Where only REMB comes, that is the
+estimate. Does not know what is sent, to whom, or how probes are made.
 """
 
 from enum import StrEnum
@@ -22,6 +23,7 @@ _INITIAL_ROUND_TRIP: Final = 0.1  # seconds, until measured
 _NOTICEABLE: Final = 0.03  # of the target
 _QUICK: Final = (8, 0.2)  # packets and seconds of feedback that show a queue beginning
 _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
+_IDLE: Final = 0.5  # of the estimate is sent, no more: then a stall must not cost what was proven
 _REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
 _EMPTY: Final = 0.015  # seconds that are as good as none
@@ -166,17 +168,15 @@ class BandwidthEstimator:
         return probe
 
     def deadline(self) -> float | None:
-        """When to call `probe`; None if there is nothing to wait for."""
+        """When to call `probe`; None if there is nothing to wait for. Later than the last call."""
         if self.source is not Source.TRANSPORT_CC:
             return None
-        due = self._last_feedback + _SILENCE
-        if self._packets.unreported_since() is None:
-            due = float("inf")
-        elif self._silent_at >= self._last_feedback:
-            due = self._silent_at + _SILENT_STEP
+        due = float("inf")
+        if self._packets.unreported_since() is not None:
+            due = max(self._last_feedback + _SILENCE, self._silent_at + _SILENT_STEP)
         if self._wish > self.target_bps or self._probing.cluster is not None:
-            due = min(due, max(self._probing.deadline(), self._look_at))
-        return due if due != float("inf") else None
+            due = min(due, self._probing.deadline())
+        return max(due, self._look_at) if due != float("inf") else None
 
     def stats(self, now: float) -> dict[str, object]:
         """Figures for statistics and logs."""
@@ -214,7 +214,8 @@ class BandwidthEstimator:
         if noisy:
             throughput = self._throughput.long_bps / share
         jitter = standing.spread * _JITTER
-        queue = standing.delay(*(_SURE if noisy else _QUICK), now)
+        idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
+        queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
         self._drained(queue, now)
         probed = now <= self._probed_until
         over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
@@ -270,7 +271,9 @@ class BandwidthEstimator:
         cluster = self._probing.cluster
         rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now)
         self._probed_until = now + _AFTERMATH
-        if rate is None or cluster is None or self._loss.trying or (self._drain_until and not cluster.noisy):
+        if rate is None or cluster is None or self._loss.trying:
+            return
+        if self._drain_until is not None and not cluster.noisy:
             return
         if rate > self._rate.rate_bps:
             self._loss.skip(now)

@@ -16,10 +16,8 @@ _AGAIN: Final = 2.0  # times what passed
 _WORKED: Final = 0.7  # of a probe's rate passed: go on
 _PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
 _FALSE: Final = 1.5  # seconds: a drop so soon after a raise shows that the raise was wrong
-_RAISED, _CONFIRM = (
-    1.2,
-    1.0,
-)  # times the estimate: so much more than thought may be more still, looked at in a second
+_RAISED: Final = 1.2  # times the estimate: so much more than was thought may be more still,
+_CONFIRM: Final = 1.0  # seconds: which is looked at so soon
 _SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
 _USED: Final = 0.8  # of the estimate is sent: it is used fully
 _PADDING_FULL: Final = 0.6  # of the rate, at least, is padding where media fills the estimate
@@ -75,9 +73,8 @@ class Probing:
         self._follow = 0.0  # rate to be tried next, 0 = none
         self._recover = 0.0  # the same after a drop
         self._limited_at = float("-inf")  # the last time that a probe filled the link and was believed
-        self._doubtful = (
-            False  # and that was wrong: others fill it as well, and a probe takes more than its share
-        )
+        # And that was wrong: others fill the link as well, and a probe takes more than its share.
+        self._doubtful = False
 
     def dropped(self, before_bps: float, after_bps: float, now: float) -> None:
         """The estimate fell; nothing is tried until that has had its effect."""
@@ -103,12 +100,12 @@ class Probing:
             return None
         self._begun = True
         self._id = self._id % (PROBE_IDS - 1) + 1
-        padding, seconds = max(rate - sent_bps, rate * _PADDING_FULL) if saturated else rate, _SECONDS
-        if jitter:  # long enough that media counts on being in it
-            padding, seconds = (
-                max(rate - sent_bps, rate * _PADDING),
-                min(max(jitter * _JITTERS, _SHORTEST_NOISY), _LONGEST_NOISY),
-            )
+        padding, seconds = rate, _SECONDS
+        if jitter:  # long enough for media to be in it
+            padding = max(rate - sent_bps, rate * _PADDING)
+            seconds = min(max(jitter * _JITTERS, _SHORTEST_NOISY), _LONGEST_NOISY)
+        elif saturated:
+            padding = max(rate - sent_bps, rate * _PADDING_FULL)
         goal = max(int(padding * seconds / 8), _FEWEST_BYTES)
         self.cluster = Cluster(self._id, rate, goal, goal * 8 / padding, jitter > 0)
         self._until = now + goal * 8 / padding + _TIMEOUT

@@ -6,9 +6,12 @@ what must be overwritten. Knows the rules of VP8, VP9 and AV1. Knows no subscrib
 
 from collections.abc import Mapping
 
+from sfu.flow.layers.dependency import DependencyReader
 from sfu.flow.layers.filter import LayerFilter
 from sfu.flow.layers.layer import ALL, Layer, LayerReader, Patch
 from sfu.flow.layers.vp8 import Vp8Reader
+from sfu.flow.layers.vp9 import Vp9Reader
+from sfu.wire.extensions import DEPENDENCY_DESCRIPTOR
 
 __all__ = ["ALL", "Layer", "LayerFilter", "LayerReader", "Patch", "reader"]
 
@@ -19,7 +22,14 @@ def reader(codec_name: str, ids_in: Mapping[str, int]) -> LayerReader | None:
     None where layers can't be read, so that every packet is forwarded whole: audio, H.264, AV1 without the
     dependency descriptor.
     """
+    descriptor_id = ids_in.get(DEPENDENCY_DESCRIPTOR)
     match codec_name.lower():
         case "vp8":
-            return Vp8Reader()
+            return Vp8Reader(
+                None if descriptor_id is None else DependencyReader(descriptor_id, patched=False)
+            )
+        case "vp9":
+            return Vp9Reader()
+        case "av1" if descriptor_id is not None:
+            return DependencyReader(descriptor_id, patched=True)
     return None

@@ -5,12 +5,15 @@ Knows how long answers are kept. Does not know what they depend on: that is the 
 
 from typing import Final
 
+from sfu.flow.layers.dependency import DependencyLayer, DependencyRule
 from sfu.flow.layers.layer import ALL, Decided, Layer, Patch, Rule
 from sfu.flow.layers.vp8 import Vp8Layer, Vp8Rule
+from sfu.flow.layers.vp9 import Vp9Layer, Vp9Rule
 
 # 8 s of VP8 at 60 pictures a second, 3 s of three spatial layers at 30: longer than a packet is kept for
 # retransmission.
 REMEMBERED: Final = 512
+_UNDECIDED: Final = Patch(0, b"", False)
 
 
 class LayerFilter:
@@ -19,12 +22,12 @@ class LayerFilter:
     Until `start` the first layer seen begins a run.
     """
 
-    __slots__ = ("_aim_spatial", "_aim_temporal", "_decided", "_rule", "_started")
+    __slots__ = ("_aim_spatial", "_aim_temporal", "_decided", "_rule", "_run")
 
     def __init__(self) -> None:
         self._decided: Decided = {}
         self._rule: Rule | None = None
-        self._started = False
+        self._run: type[Layer] | None = None  # what is read since the start
         self._aim_spatial = ALL
         self._aim_temporal = ALL
 
@@ -61,41 +64,40 @@ class LayerFilter:
         remembered.
         """
         self._decided.clear()
-        self._started = layer is not None
         if layer is None:
+            self._run = None
             return
+        self._run = type(layer)
         rule = self._rule
-        if rule is None or not _fits(rule, layer):
-            rule = self._rule = _rule_for(layer)
+        if type(rule) is not (wanted := _rule_type(layer)):
+            rule = self._rule = wanted()
         rule.aim(self._aim_spatial, self._aim_temporal)
         rule.begin(layer)
 
     def take(self, layer: Layer) -> Patch | None:
         """What to change in a packet of this layer, or None if it is not to be forwarded. Called for every packet."""
-        try:
-            return self._decided[layer.key]
-        except KeyError:
-            return self._decide(layer)
+        patch = self._decided.get(layer.key, _UNDECIDED)
+        return self._decide(layer) if patch is _UNDECIDED else patch
 
     def again(self, layer: Layer) -> Patch | None:
         """As `take` answered for this layer; None for one it was never asked about, or has forgotten."""
         return self._decided.get(layer.key)
 
     def _decide(self, layer: Layer) -> Patch | None:
-        if not self._started or self._rule is None or not _fits(self._rule, layer):
+        if type(layer) is not self._run:
             self.start(layer)
         assert self._rule is not None
         decided = self._decided
-        self._rule.decide(layer, decided)
+        patch = self._rule.decide(layer, decided)
         while len(decided) > REMEMBERED:
             del decided[next(iter(decided))]
-        return decided[layer.key]
+        return patch
 
 
-def _fits(rule: Rule, layer: Layer) -> bool:
-    return isinstance(rule, Vp8Rule) and isinstance(layer, Vp8Layer)
-
-
-def _rule_for(layer: Layer) -> Rule:
-    assert isinstance(layer, Vp8Layer)
-    return Vp8Rule()
+def _rule_type(layer: Layer) -> type[Vp8Rule] | type[Vp9Rule] | type[DependencyRule]:
+    if isinstance(layer, Vp8Layer):
+        return Vp8Rule
+    if isinstance(layer, Vp9Layer):
+        return Vp9Rule
+    assert isinstance(layer, DependencyLayer)
+    return DependencyRule

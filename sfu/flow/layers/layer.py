@@ -82,8 +82,8 @@ class Rule(Protocol):
         """A run starts at this picture; its numbers continue those of the run before."""
         ...
 
-    def decide(self, layer: Layer, decided: Decided) -> None:
-        """Enter the answer for `layer.key`, which has none yet."""
+    def decide(self, layer: Layer, decided: Decided) -> Patch | None:
+        """The answer for `layer.key`, which has none yet; it is entered, too."""
         ...
 
 

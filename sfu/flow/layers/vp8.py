@@ -6,7 +6,7 @@ Receivers take a missing picture id for a missing picture and wait, so what is d
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, PASS, Decided, Layer, Numbers, Patch
+from sfu.flow.layers.layer import ALL, PASS, Decided, Layer, LayerReader, Numbers, Patch
 from sfu.wire.codecs.vp8 import read_descriptor
 from sfu.wire.rtp import RtpView
 
@@ -26,11 +26,12 @@ class Vp8Layer(Layer):
 
 
 class Vp8Reader:
-    """Reads the payload descriptors of one encoding."""
+    """Reads the payload descriptors of one encoding; `without` reads packets that have no picture id."""
 
-    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop")
+    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "_without")
 
-    def __init__(self) -> None:
+    def __init__(self, without: LayerReader | None = None) -> None:
+        self._without = without
         self._numbers = Numbers()
         # The descriptor read last, without its first byte, which may differ within a picture.
         self._descriptor = b"none"
@@ -39,19 +40,21 @@ class Vp8Reader:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        return ()
+        return self._without.sizes if self._without is not None else ()
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet
         start = view.payload_start
-        if packet[start + 1 : start + self._stop] == self._descriptor and packet[start] & 0x80:
+        stop = start + self._stop
+        if packet[start + 1 : stop] == self._descriptor and packet[start] & 0x80 and stop <= view.payload_end:
             return self._layer
         found = read_descriptor(packet, start, view.payload_end)
         if found is None:
-            return None
+            return self._without.read(view, key_frame) if self._without is not None else None
         number = self._numbers.unwrap(found.picture_id, found.picture_id_bits, view.timestamp)
         layer = Vp8Layer(
-            number,
+            # Packets of another shape can't have the same answer.
+            number << 2 | (found.picture_id_bits == 15) << 1 | (found.tl0_index >= 0),
             number,
             0,
             found.temporal,
@@ -128,15 +131,16 @@ class Vp8Rule:
         if self._tl0 >= 0 and layer.tl0_index >= 0:
             self._tl0_offset = (self._tl0 + (layer.temporal == 0) - layer.tl0_index) & 0xFF
 
-    def decide(self, layer: Layer, decided: Decided) -> None:
+    def decide(self, layer: Layer, decided: Decided) -> Patch | None:
         assert isinstance(layer, Vp8Layer)
         number = layer.picture
         highest = self._highest
         if number <= highest:
             # Late, and nothing of it came in time. It has a number out, which would be missed: whatever its layer.
             offset = self._missing.pop(number, None)
-            decided[layer.key] = None if offset is None else self._forward(layer, offset)
-            return
+            patch = None if offset is None else self._forward(layer, offset)
+            decided[layer.key] = patch
+            return patch
         if number > highest + 1:
             self._jump(layer)
         self._highest = number
@@ -147,10 +151,11 @@ class Vp8Rule:
         if layer.temporal > self._allowed:
             self._offset -= 1
             decided[layer.key] = None
-            return
-        decided[layer.key] = self._forward(layer, self._offset)
+            return None
+        decided[layer.key] = patch = self._forward(layer, self._offset)
         if layer.tl0_index >= 0:
             self._tl0 = (layer.tl0_index + self._tl0_offset) & 0xFF
+        return patch
 
     def _jump(self, layer: Vp8Layer) -> None:
         """Pictures are missing before this one: their numbers out stay free."""

@@ -110,6 +110,19 @@ def test_silence_while_nothing_is_sent_means_nothing() -> None:
         assert estimator.target_bps == before
 
 
+def test_the_deadline_moves_on() -> None:
+    estimator = BandwidthEstimator(start_bps=1_000_000)
+    estimator.wish(5_000_000, 0.0)
+    _flow(estimator, 0.0, 1.0)
+    estimator.sent(500, 1.0)
+    for step in range(100):
+        now = 1.0 + step / 20
+        estimator.probe(now)
+        deadline = estimator.deadline()
+        assert deadline is not None
+        assert deadline > now
+
+
 def test_stats_are_complete() -> None:
     estimator = BandwidthEstimator()
     _flow(estimator, 0.0, 1.0)

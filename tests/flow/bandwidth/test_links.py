@@ -12,12 +12,11 @@ def _constant(bps: float) -> Callable[[float], float]:
     return lambda now: bps
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("round_trip", [0.02, 0.2])
+@pytest.mark.parametrize("round_trip", [0.02, 0.08, 0.2])
 @pytest.mark.parametrize("bps", [300e3, 1e6, 5e6, 20e6])
-def test_constant(bps: float, round_trip: float, seed: int) -> None:
-    seconds = 15 if bps > 10e6 else 30
-    figures = Path(rate=_constant(bps), seconds=seconds, round_trip=round_trip, seed=seed).run()
+def test_constant(bps: float, round_trip: float) -> None:
+    seconds = 12 if bps > 10e6 else 20
+    figures = Path(rate=_constant(bps), seconds=seconds, round_trip=round_trip).run()
     assert figures.delivered_bps(5, seconds) >= 0.85 * bps
     assert figures.queue_p95(5, seconds) < 0.1 if bps > 300e3 else 0.13  # where one packet takes 32 ms
     assert figures.overflowed == 0
@@ -31,9 +30,9 @@ def test_cold_start_reaches_5_mbit() -> None:
 @pytest.mark.parametrize("queue", [0.02, 0.05, 0.2, 1.0])
 @pytest.mark.parametrize("bps", [1e6, 5e6])
 def test_queue_sizes(bps: float, queue: float) -> None:
-    figures = Path(rate=_constant(bps), seconds=25, queue=queue).run()
-    assert figures.delivered_bps(5, 25) >= 0.85 * bps
-    assert figures.queue_p95(5, 25) < 0.1
+    figures = Path(rate=_constant(bps), seconds=20, queue=queue).run()
+    assert figures.delivered_bps(5, 20) >= 0.85 * bps
+    assert figures.queue_p95(5, 20) < 0.1
     assert figures.overflowed < 0.06 * len(figures.sent)
 
 
@@ -62,10 +61,10 @@ def test_a_dip_is_recovered_from() -> None:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("bps", "loss"), [(1e6, 0.05), (3e6, 0.05), (1e6, 0.1), (3e6, 0.1)])
 def test_random_loss_does_not_lower_the_rate(bps: float, loss: float, after: bool) -> None:
-    figures = Path(rate=_constant(bps), seconds=30, loss=loss, loss_after=after).run()
-    assert figures.sent_bps(5, 30) >= 0.87 * bps
-    assert figures.lowest(5, 30) > 0.6 * bps
-    assert figures.queue_p95(5, 30) < 0.1
+    figures = Path(rate=_constant(bps), seconds=20, loss=loss, loss_after=after).run()
+    assert figures.sent_bps(5, 20) >= 0.87 * bps
+    assert figures.lowest(5, 20) > 0.6 * bps
+    assert figures.queue_p95(5, 20) < 0.1
 
 
 def test_loss_that_nothing_survives_lowers_it() -> None:
@@ -130,6 +129,29 @@ def test_who_sends_little_is_proven_more_and_keeps_it() -> None:
     assert figures.highest(0, 30) < 2.5e6 * 1.4  # no evidence, no growth
     assert figures.reached(0.85 * 5e6, since=30) < 6
     assert figures.probes < 12
+
+
+def test_who_sends_little_is_not_hurt_by_stalls() -> None:
+    path = Path(
+        rate=lambda now: 1e3 if now > 3 and now % 3 < 0.2 else 5e6,  # a radio that is away for a moment
+        seconds=20,
+        queue=1e5,
+        media=lambda now: 5e5,
+        wish=lambda now: 2.5e6,
+    )
+    assert path.run().lowest(3, 20) >= 2e6
+
+
+def test_who_sends_little_notices_a_link_that_carries_less() -> None:
+    figures = Path(
+        rate=lambda now: 5e6 if now < 10 else 3e5,
+        seconds=20,
+        media=lambda now: 5e5,
+        wish=lambda now: 2.5e6,
+        queue=1.0,
+    ).run()
+    assert figures.highest(12, 20) < 0.4e6
+    assert max(wait for at, wait in figures.queued if at > 12.5) < 0.3
 
 
 def test_no_more_than_is_wished_is_probed() -> None:
