@@ -25,6 +25,8 @@ AUDIO_INTERVAL = 0.020
 AUDIO_BYTES, QUIET_BYTES = 80, 3  # 32 kbit/s while speaking; Opus DTX: a little now and then while not
 QUIET_INTERVAL = 0.4
 TURN = 5.0  # seconds that one of them speaks, then the next
+SYLLABLE = (0.15, 0.35)  # seconds of loudness, and
+PAUSE = (0.04, 0.12)  # of the quiet between
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 _HEADER = struct.Struct("!BBHII")
 _FILLER = bytes(CHUNK)
@@ -75,6 +77,8 @@ class Publisher:
         self._audio_at = 0.0
         self._report_at = 0.0
         self._begun = False
+        self._chosen = chosen
+        self._loud, self._loud_until = False, 0.0
         self.resent = 0
 
     def start(self, now: float) -> None:
@@ -130,7 +134,11 @@ class Publisher:
         speaks = int(now / TURN) % self._count == self._place
         self._audio_at += AUDIO_INTERVAL if speaks else QUIET_INTERVAL
         payload = b"\x78" + _FILLER[: (AUDIO_BYTES if speaks else QUIET_BYTES) - 1]
-        level = bytes((0x80 | 30 if speaks else 127,))  # RFC 6464: voice at -30 dBov; silence
+        if now >= self._loud_until:
+            self._loud = not self._loud
+            self._loud_until = now + self._chosen.uniform(*(SYLLABLE if self._loud else PAUSE))
+        loud = speaks and self._loud
+        level = bytes((0x80 | self._chosen.randrange(25, 40) if loud else 65,))  # RFC 6464: -dBov, and the voice flag
         self._send(self._audio, payload, 0, self._audio.stamp(now, 48_000), 0, "", now, level)
 
     def _send(

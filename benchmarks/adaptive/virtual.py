@@ -28,6 +28,7 @@ BEGAN = 1000.0  # of the virtual clock: when the subscribers' connections stand
 WARM_UP = 2.0  # seconds that publishers are there before
 PUBLISHERS = 4
 OPINION_INTERVAL = 0.2
+ROOM_INTERVAL = 0.25
 SRTCP_TRAILER = 4 + SRTP_TAG  # RFC 7714 9: the index and the tag
 NOWHERE = answer.Local("", "", (), (), 1, 1)
 
@@ -141,8 +142,15 @@ def run(profile: Profile, seed: int) -> list[Record]:
         _Watching(world, room, name, profile, publications, seed + number)
         for number, name in enumerate(profile.shapes)
     ]
+    _let_time_pass(world, room)
     world.run(BEGAN + profile.seconds)
     return [each.finish() for each in watching]
+
+
+def _let_time_pass(world: World, room: Room) -> None:
+    """As the daemon does: who is heard no more falls silent."""
+    room.pulse(world.now)
+    world.at(world.now + ROOM_INTERVAL, _let_time_pass, world, room)
 
 
 def _publisher(world: World, room: Room, place: int, seed: int) -> list[tuple[str, str, str]]:
