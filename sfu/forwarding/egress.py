@@ -23,8 +23,8 @@ CLOGGED: Final = 1.0
 CLEARED: Final = 0.3
 # RFC 3550 5.1: the last byte of padding counts it.
 MAX_PADDING: Final = 255
-# While no video may be sent, a packet of so many bytes of padding leaves every so many seconds: without any packet there
-# is no report, and without reports the estimate can't recover.
+# While no video may be sent, a packet of so many bytes of padding leaves every so many seconds: without any packet
+# there is no report, and without reports the estimate can't recover.
 ALIVE_BYTES: Final = 100
 ALIVE_STEP: Final = 0.25
 # Seconds between two packets of a probe, or two bursts of them: what timers of the event loop are good for.

@@ -1,4 +1,4 @@
-"""Subscribers behind slow links, in virtual time: which encoding they get, that it never breaks, and what it costs others."""
+"""Subscribers behind slow links, in virtual time: which encoding they get, and that it never breaks."""
 
 from collections import Counter
 from itertools import pairwise
