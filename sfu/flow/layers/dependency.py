@@ -308,8 +308,6 @@ class DependencyRule:
         target, structure, offset = found
         if layer.structure is not structure:
             target = None
-        elif layer.timestamp == self._timestamp:
-            target = self._target  # chosen with another frame of this temporal unit
         passes = target is None or layer.present >> target & 1 == 1
         if not passes and structure is self._structure:
             self._broken |= layer.present & ~self._intact
