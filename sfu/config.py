@@ -287,6 +287,8 @@ def _checked(config: Config) -> Config:
         raise ConfigError("parent needs node-secret too: the word that the parent node was started with.")
     if config.relay == "media" and (config.parent or config.node_secret):
         raise ConfigError("relay media works on one node only: leave out parent and node-secret.")
+    if config.relay == "media" and config.last_n:
+        raise ConfigError("relay media sends every video that is asked for: leave out last-n.")
     if config.tls == "self-signed" and config.tls_cert is not None:
         raise ConfigError("--tls self-signed makes its own certificate: leave it out, or --tls-cert.")
     return config

@@ -65,7 +65,8 @@ class RoomLink:
         await self._changed.wait()
         self._changed.clear()
         members = self._members()
-        want = wire.Want(tuple(sorted(self._pipe.wanted())))
+        wanted = sorted(self._pipe.wanted(time.monotonic()).items())
+        want = wire.Want(tuple(wire.Wanted(id, rids) for id, rids in wanted))
         news: list[wire.AnyMessage] = []
         if members != self._told:
             self._told = members
@@ -106,7 +107,7 @@ class RoomLink:
                 self._pipe.take(streams, now)
                 self._side.replace(people)
             case wire.Want(publications):
-                self._pipe.send(publications, now)
+                self._pipe.send({wanted.publication: wanted.rids for wanted in publications}, now)
             case _:
                 raise ValueError(f"unexpected {type(message).__name__}")
         self.connection.schedule()

@@ -36,6 +36,9 @@ def test_sources_in_order(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text("port = 9")
     assert load({"config": str(other)}, {"SFU_CONFIG": str(file)}).port == 9
+    other.write_text("last-n = 5")
+    assert load({"config": str(other)}, {"SFU_PORT": "3"}).last_n == 5
+    assert load({"config": str(other)}, {"SFU_LAST_N": "7"}).last_n == 7
 
 
 def test_lists() -> None:
@@ -52,6 +55,7 @@ def test_lists() -> None:
         ("port", "abc", "--port can't be 'abc': it must be a whole number from 0 to 65535."),
         ("port", "65536", "from 0 to 65535"),
         ("port", "-1", "from 0 to 65535"),
+        ("last_n", "-1", "--last-n can't be '-1': it must be a whole number from 0 to 10000."),
         ("rtc_port", "", "--rtc-port can't be ''"),
         ("host", " ", "it is empty"),
         ("rtc_host", "example.org", "IPv4 or IPv6 address"),
@@ -114,6 +118,7 @@ def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
     assert "--tls-key needs --tls-cert" in refusal({"tls_key": str(file)}, {})
     both: dict[str, str | list[str]] = {"tls_cert": str(file), "tls_key": str(file)}
     assert "makes its own" in refusal(both | {"tls": "self-signed"}, {})
+    assert "leave out last-n" in refusal({"relay": "media", "last_n": "3"}, {})
     assert load(both, {}).tls_cert == file
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from sfu import convert
+from sfu.flow.wants import Limit
 from sfu.rooms.member import (
     Bandwidth,
     NotYours,
@@ -56,6 +57,10 @@ def test_every_limit_can_be_told(limit: str) -> None:
         "bps": 512_000,
         "limit": limit,
     }
+
+
+def test_the_allocation_has_no_limit_that_can_not_be_told() -> None:
+    assert {limit.value for limit in Limit} == set(get_args(SlotLimit))
 
 
 @pytest.mark.parametrize("source", get_args(EstimateSource))

@@ -10,16 +10,19 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sfu.rooms.pipe import MAX_PARAMETERS, PipeStream
+from sfu.rooms.pipe import MAX_PARAMETERS, PipeEncoding, PipeStream
+from sfu.wire.accept import MAX_ENCODINGS, MAX_RID
 from sfu.wire.sdp import Codec
 
 MAX_MESSAGE_BYTES = 4 << 20
-"""1000 members with three streams of five codecs each are about 2 MB."""
+"""1000 members with three streams of five codecs and three encodings each are about 2.4 MB."""
 MAX_NODES_PASSED = 16
 """The depth of a tree: each level costs a hop of delay, so that nobody builds more than a few."""
 
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
 """An id, a name or another short text."""
+Rid = Annotated[str, Meta(max_length=MAX_RID)]
+"""Of an encoding of simulcast; "" where there is none."""
 Ssrc = Annotated[int, Meta(ge=1, le=0xFFFFFFFF)]
 PayloadType = Annotated[int, Meta(ge=96, le=127)]
 Fingerprints = Annotated[
@@ -79,16 +82,24 @@ class PipeCodec(msgspec.Struct, frozen=True):
     rtx_payload_type: PayloadType | None
 
 
+class StreamEncoding(msgspec.Struct, frozen=True):
+    """See `sfu.rooms.pipe.PipeEncoding`."""
+
+    rid: Rid
+    ssrc: Ssrc
+    rtx_ssrc: Ssrc
+    height: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+
 class Stream(msgspec.Struct, frozen=True):
-    """One publication of a member."""
+    """One publication of a member; encodings ascend in quality."""
 
     publication: Word
     kind: Kind
     source: Source
     muted: bool
     codecs: Annotated[tuple[PipeCodec, ...], Meta(min_length=1, max_length=16)]
-    ssrc: Ssrc
-    rtx_ssrc: Ssrc
+    encodings: Annotated[tuple[StreamEncoding, ...], Meta(min_length=1, max_length=MAX_ENCODINGS)]
 
 
 class PipeMember(msgspec.Struct, frozen=True):
@@ -110,10 +121,17 @@ class Members(Message, frozen=True, tag="members"):
     members: Annotated[tuple[PipeMember, ...], Meta(max_length=10_000)]
 
 
-class Want(Message, frozen=True, tag="want"):
-    """The publications of yours that somebody on my side takes; the others need not be sent."""
+class Wanted(msgspec.Struct, frozen=True):
+    """A publication of yours, and those of its encodings that somebody on my side takes."""
 
-    publications: Annotated[tuple[Word, ...], Meta(max_length=100_000)]
+    publication: Word
+    rids: Annotated[tuple[Rid, ...], Meta(min_length=1, max_length=MAX_ENCODINGS)]
+
+
+class Want(Message, frozen=True, tag="want"):
+    """What somebody on my side takes; the rest need not be sent."""
+
+    publications: Annotated[tuple[Wanted, ...], Meta(max_length=100_000)]
 
 
 AnyMessage = Hello | Accept | Members | Want
@@ -145,22 +163,19 @@ def to_stream(stream: PipeStream) -> Stream:
         )
         for c in stream.codecs
     )
-    return Stream(stream.publication, kind, source, stream.muted, codecs, stream.ssrc, stream.rtx_ssrc)
+    encodings = tuple(StreamEncoding(e.rid, e.ssrc, e.rtx_ssrc, e.height) for e in stream.encodings)
+    return Stream(stream.publication, kind, source, stream.muted, codecs, encodings)
 
 
 def from_stream(participant: str, stream: Stream) -> PipeStream:
-    """Read a stream of a neighbour's member."""
+    """Read a stream of a neighbour's member. Raises ValueError if two of its encodings have one name."""
+    if len({encoding.rid for encoding in stream.encodings}) < len(stream.encodings):
+        raise ValueError("two encodings of a stream have the same rid")
     codecs = tuple(
         Codec(c.payload_type, c.name, c.clock_rate, c.channels, c.parameters, c.feedback, c.rtx_payload_type)
         for c in stream.codecs
     )
+    encodings = tuple(PipeEncoding(e.rid, e.ssrc, e.rtx_ssrc, e.height) for e in stream.encodings)
     return PipeStream(
-        stream.publication,
-        participant,
-        stream.kind,
-        stream.source,
-        stream.muted,
-        codecs,
-        stream.ssrc,
-        stream.rtx_ssrc,
+        stream.publication, participant, stream.kind, stream.source, stream.muted, codecs, encodings
     )

@@ -9,6 +9,7 @@ higher priority starting LEAD rounds before the next.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -24,6 +25,12 @@ HEADROOM: Final = 1.1
 TOLERANCE: Final = 1.05
 HEAVY: Final = 1.25
 GRACE: Final = 0.4
+# A rate that rises counts as smoothed over so many seconds: a key frame doubles the rate of a second, and if the link
+# cannot carry it, the budget falls. One that falls is believed sooner, by the factor.
+SMOOTH: Final = 4.0
+_SOONER: Final = 4.0
+# How soon to look again at rates that are too high, but were not for long.
+_LOOK_AGAIN: Final = 0.5
 # Seconds for which the budget must have been enough: before a slot is raised; after it was lowered; at most, doubled
 # each time that a raise had to be taken back within _FAILED seconds. All is forgotten after _FORGOTTEN seconds.
 _HOLD: Final = 0.7
@@ -44,6 +51,7 @@ class _Tile:
 
     __slots__ = (
         "bps",
+        "cost",
         "eager",
         "hold",
         "lowered_at",
@@ -68,6 +76,7 @@ class _Tile:
         self.option: Option | None = None  # shown now
         self.quality = -1
         self.bps = 0
+        self.cost = 0.0  # its bits a second, smoothed
         self.target = -1  # the step it would have in a division made anew
         self.eager = False  # the client or its priority asks for more than before
         self.since: float | None = None  # when more than `option` began to be affordable
@@ -75,8 +84,11 @@ class _Tile:
         self.raised_at = float("-inf")
         self.lowered_at = float("-inf")
 
-    def read(self, want: Want) -> None:
-        """Take what is wanted now, and find again what is shown among the options of now."""
+    def read(self, want: Want, weight: float) -> None:
+        """Take what is wanted now, and find again what is shown among the options of now.
+
+        `weight` (0..1) is that of the rate of now in the smoothed one.
+        """
         before, top_before = self.want, self.qualities[-1] if self.qualities else -1
         self.want = want
         self.order = (-want.priority, -want.height if want.height else -(1 << 30), want.key)
@@ -103,7 +115,9 @@ class _Tile:
                 and option.rid == shown.rid
                 and option.spatial == shown.spatial
             ):
+                cost, risen = self.cost, option.bps - self.cost
                 self.show(option, quality_of(option))
+                self.cost = cost + risen * (weight if risen > 0 else min(weight * _SOONER, 1.0))
                 return
         level = max((n for n, quality in enumerate(self.qualities) if quality <= self.quality), default=0)
         self.show(self.steps[level], self.qualities[level])
@@ -120,11 +134,23 @@ class _Tile:
                 steps.append(option)
                 qualities.append(quality)
 
+    def downward(self) -> list[Option]:
+        """The steps up to what is shown, at what that costs."""
+        assert self.option is not None
+        cost = int(min(self.cost, self.bps))
+        steps = [
+            step
+            for step, quality in zip(self.steps, self.qualities, strict=True)
+            if quality < self.quality and step.bps < cost
+        ]
+        return [*steps, replace(self.option, bps=cost)]
+
     def show(self, option: Option | None, quality: int) -> None:
         """From now on this is shown."""
         self.option = option
         self.quality = quality
         self.bps = option.bps if option is not None else 0
+        self.cost = self.bps
 
     def raise_to(self, level: int, now: float) -> None:
         """Show a better step."""
@@ -160,18 +186,19 @@ class Allocator:
     """Divides one subscriber's budget, again and again; what was chosen stays unless there is reason.
 
     Of what was given once: it is lowered at once above HEAVY times the budget, and above TOLERANCE times it after
-    GRACE seconds. It is raised when it fits with HEADROOM to spare, and has done so for a while, which grows after
-    each raise that had to be taken back. A slot that is new, that becomes visible, larger or more important isn't kept
-    waiting, and takes from the less important. An option that is gone, or that the tile has no more use for, is
-    replaced at once.
+    GRACE seconds, where a rate that rises counts as smoothed over SMOOTH seconds. It is raised when it fits with
+    HEADROOM to spare, and has done so for a while, which grows after each raise that had to be taken back. A slot that
+    is new, that becomes visible, larger or more important isn't kept waiting, and takes from the less important. An
+    option that is gone, or that the tile has no more use for, is replaced at once.
     """
 
-    __slots__ = ("_deadline", "_over_since", "_tiles", "wish_bps")
+    __slots__ = ("_at", "_deadline", "_over_since", "_tiles", "wish_bps")
 
     def __init__(self) -> None:
         self.wish_bps = 0
         """The budget that would give every slot the best that its tile has use for."""
         self._tiles: dict[str, _Tile] = {}  # of the wants of the last time, no others
+        self._at = float("-inf")  # the last time
         self._over_since: float | None = None  # above TOLERANCE
         self._deadline: float | None = None
 
@@ -180,10 +207,12 @@ class Allocator:
 
         `budget_bps` is for video alone. The order of `wants` has no meaning.
         """
+        weight = min(max(now - self._at, 0.0) / SMOOTH, 1.0)
+        self._at = now
         tiles: dict[str, _Tile] = {}
         for want in wants:
             tile = self._tiles.get(want.key) or _Tile(want)
-            tile.read(want)
+            tile.read(want, weight)
             tiles[want.key] = tile
         self._tiles = tiles
         shown = sorted((tile for tile in tiles.values() if tile.steps), key=_ORDER)
@@ -199,9 +228,11 @@ class Allocator:
 
     def _relieve(self, shown: list[_Tile], budget_bps: int, now: float) -> None:
         """Lower and pause, the least important first, if the budget no longer carries what is shown."""
-        total = sum(tile.bps for tile in shown)
+        total = sum(min(tile.cost, tile.bps) for tile in shown)
         if total <= budget_bps * TOLERANCE:
             self._over_since = None
+            if sum(tile.bps for tile in shown) > budget_bps * TOLERANCE:
+                self._wake(now + _LOOK_AGAIN)
             return
         if self._over_since is None:
             self._over_since = now
@@ -210,17 +241,7 @@ class Allocator:
             return
         self._over_since = None
         lit = [tile for tile in shown if tile.option is not None]
-        ladders = []
-        for tile in lit:
-            assert tile.option is not None
-            ladders.append(
-                [
-                    step
-                    for step, quality in zip(tile.steps, tile.qualities, strict=True)
-                    if quality < tile.quality and step.bps < tile.bps
-                ]
-                + [tile.option]
-            )
+        ladders = [tile.downward() for tile in lit]
         for tile, ladder, level in zip(lit, ladders, _divide(budget_bps, lit, ladders), strict=True):
             if level < len(ladder) - 1:
                 tile.lower_to(ladder[level] if level >= 0 else None, now)
@@ -329,5 +350,4 @@ def _take(over: list[_Tile], tile: _Tile, level: int, missing_bps: float, now: f
         return 0
     for other in chosen:
         other.lower_to(other.steps[other.target] if other.target >= 0 else None, now)
-        over.remove(other)
     return freed

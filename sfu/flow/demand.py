@@ -13,17 +13,17 @@ _HOLD: Final = 1.5
 
 
 class EncodingDemand:
-    """What a publisher should send. It sends all `rids` ("" for one without simulcast) until told otherwise.
+    """What a publisher should send of `rids` ("" for one without simulcast).
 
-    On is told at once, off after `hold` seconds in which nobody took the encoding. Nothing is switched off before the
-    first call of `want`.
+    It sends all of them until told otherwise, or none if it is not `sending`. On is told at once, off after `hold`
+    seconds in which nobody took the encoding. Nothing is switched off before the first call of `want`.
     """
 
     __slots__ = ("_change_at", "_hold", "_told")
 
-    def __init__(self, rids: Iterable[str], hold: float = _HOLD) -> None:
+    def __init__(self, rids: Iterable[str], hold: float = _HOLD, *, sending: bool = True) -> None:
         self._hold = hold
-        self._told = dict.fromkeys(rids, True)
+        self._told = dict.fromkeys(rids, sending)
         self._change_at: dict[str, float] = {}  # of those that are to be told otherwise
 
     def want(self, rids: AbstractSet[str], now: float) -> None:

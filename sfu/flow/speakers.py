@@ -31,8 +31,9 @@ _BEGIN: Final = 0.5
 _GO_ON: Final = 0.3
 # Seconds below that for which one still counts as speaking: a pause for breath.
 _PAUSE: Final = 1.0
-# The dominant speaker is followed by one whose share is larger by this, or whose force is half as large again and more.
-_LEAD_SHARE: Final = 0.25
+# The dominant speaker whose share falls below this gives way to any other who speaks; before that, only to one whose
+# force is half as large again and more.
+_YIELD: Final = 0.35
 _LEAD_FORCE: Final = 1.5
 _LEAD_FORCE_DB: Final = 6.0
 # And no sooner than after so many seconds, so that two who speak at once do not alternate.
@@ -164,8 +165,7 @@ class Speakers:
         dominant = self._voices[self.active[0]]
         dominant.fade(now - _PACKET)
         if now - self._dominant_since >= _DWELL and (
-            known.share >= dominant.share + _LEAD_SHARE
-            or known.force >= dominant.force * _LEAD_FORCE + _LEAD_FORCE_DB
+            dominant.share < _YIELD or known.force >= dominant.force * _LEAD_FORCE + _LEAD_FORCE_DB
         ):
             others = tuple(name for name in self.active if name != participant)
             return self._set_active((participant, *others), now)

@@ -19,9 +19,13 @@ PATIENCE: Final = 2.0
 
 
 class Asking:
-    """Of one publication. `tell` gets every rid with whether to send it, `schedule` when `deadline` may have moved."""
+    """Of one publication. `tell` gets every rid with whether to send it, `schedule` when `deadline` may have moved.
 
-    __slots__ = ("_changed", "_demand", "_publication", "_rids", "_schedule", "_since", "_tell")
+    A publisher that is `sending` sends everything until it is told otherwise; else it waits to be told, and to it off
+    is told as soon as on.
+    """
+
+    __slots__ = ("_changed", "_demand", "_publication", "_rids", "_schedule", "_sending", "_since", "_tell")
 
     def __init__(
         self,
@@ -29,18 +33,29 @@ class Asking:
         tell: Callable[[Mapping[str, bool]], None],
         schedule: Callable[[], None],
         now: float,
+        *,
+        sending: bool = True,
     ) -> None:
         self._publication = publication
         self._tell = tell
         self._schedule = schedule
+        self._sending = sending
         self._changed = False
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        """A publisher sends everything until it is told otherwise."""
-        self._rids = tuple(encoding.rid for encoding in self._publication.encodings)
-        self._demand = EncodingDemand(self._rids)
-        self._since = dict.fromkeys(self._rids, now)  # of those that are asked for
+        self._rids = {encoding.rid for encoding in self._publication.encodings}
+        if self._sending:
+            self._demand = EncodingDemand(self._rids)
+            self._since = dict.fromkeys(self._rids, now)  # of those that are asked for
+        else:
+            self._demand = EncodingDemand(self._rids, hold=0.0, sending=False)
+            self._since = {}
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What it is asked for now, ascending in quality."""
+        return tuple(e.rid for e in self._publication.encodings if e.rid in self._since)
 
     def touch(self) -> None:
         """Who takes what has changed; `pulse` looks at it as soon as it is called."""
@@ -50,7 +65,7 @@ class Asking:
     def update(self, now: float) -> None:
         """Who takes what has changed: what is needed is asked for at once."""
         self._changed = False
-        if self._rids != tuple(encoding.rid for encoding in self._publication.encodings):
+        if self._rids != {encoding.rid for encoding in self._publication.encodings}:
             self._begin(now)
         self._demand.want(self._publication.taken, now)
         self._take(now)

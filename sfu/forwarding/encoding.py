@@ -40,7 +40,8 @@ class Encoding:
     __slots__ = (
         "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_look_at", "_marked", "_marked_of",
         "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec", "drops",
-        "frames", "history", "key_frame_requests", "key_frames", "last_at", "layers", "on_look", "quality", "rate",
+        "frames", "history", "key_frame_requests", "key_frames", "last_at", "last_layer", "layers",
+        "on_look", "quality", "rate",
         "rid", "rtx_ssrc", "ssrc", "stopped",
     )  # fmt: skip
 
@@ -76,6 +77,7 @@ class Encoding:
         self.frames = 0  # by their last packets
         # Whether its siblings go on without it: see `siblings`.
         self.stopped = False
+        self.last_layer: Layer | None = None  # of the newest packet that told it
         # Called some times a second while packets come: whoever compares encodings does it then.
         self.on_look: Callable[[float], None] | None = None
         self._look_at = float("-inf")
@@ -174,6 +176,11 @@ class Encoding:
         return now - self.last_at < _ALIVE and not self.stopped
 
     @property
+    def highest(self) -> int:
+        """The highest number that came."""
+        return self._highest
+
+    @property
     def height(self) -> int:
         """Of its largest picture, in pixels."""
         return self.quality.height
@@ -235,6 +242,7 @@ class Encoding:
         key_frame = size > 0 and self._begins_key_frame(view, now)
         layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
         if layer is not None:
+            self.last_layer = layer
             self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
         elif self._is_key_frame is not None:
             self.quality.rates.add(0, 0, len(view.packet), now)
@@ -261,7 +269,10 @@ class Encoding:
             else:
                 patch_at = translation.patch_at
                 for slot in slots:
-                    slot.send_layer(template, seq, timestamp, size, stamp_at, now, layer, patch_at)
+                    if seq <= slot.whole_until:
+                        slot.send(template, seq, timestamp, size, stamp_at, now)
+                    else:
+                        slot.send_layer(template, seq, timestamp, size, stamp_at, now, layer, patch_at)
 
     def _start_waiting(
         self, view: rtp.RtpView, seq: int, size: int, layer: Layer | None, now: float, *, key_frame: bool
@@ -296,7 +307,7 @@ class Encoding:
         layer: Layer | None,
         now: float,
     ) -> None:
-        if layer is None:
+        if layer is None or seq <= slot.whole_until:
             slot.send(template, seq, timestamp, size, translation.stamp_at, now)
         else:
             stamp_at, patch_at = translation.stamp_at, translation.patch_at

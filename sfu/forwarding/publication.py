@@ -9,7 +9,7 @@ from sfu.forwarding.asking import Asking
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import codec_key
 from sfu.forwarding.siblings import Siblings
-from sfu.forwarding.slot import Slot
+from sfu.forwarding.slot import Slot, SlotState
 from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Codec
 
@@ -24,7 +24,7 @@ class Publication:
 
     __slots__ = (
         "_ask_key_frame", "_codecs", "_siblings", "_switched_at", "asking", "codec", "encodings", "extensions", "id",
-        "kind", "mid", "muted", "on_demand", "participant", "slots", "source",
+        "kind", "mid", "muted", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -53,8 +53,6 @@ class Publication:
         # What the publisher is asked to send; None where it sends what it likes.
         self.asking: Asking | None = None
         self.slots: list[Slot] = []
-        # Told when the first slot takes the publication, and when the last one lets go.
-        self.on_demand: Callable[[], None] | None = None
         self._switched_at = float("-inf")
 
     def _arrange(self, rids: tuple[str, ...]) -> None:
@@ -71,9 +69,19 @@ class Publication:
             encoding.on_look = self._look if top else None
 
     def _look(self, now: float) -> None:
-        if self._siblings.look(now):
-            for slot in list(self.slots):
-                slot.egress.reallocate(now)
+        changed = self._siblings.look(now)
+        order = self._siblings.ascending()
+        if order != self.encodings:
+            self.encodings = order
+            self._siblings = Siblings(order)
+        elif not changed:
+            return
+        self._tell_slots(now)
+
+    def _tell_slots(self, now: float) -> None:
+        """There is something else to choose from."""
+        for slot in list(self.slots):
+            slot.egress.reallocate(now)
 
     def find(self, rid: str) -> Encoding | None:
         """The encoding of this rid; "" names the only one of a publication without simulcast."""
@@ -92,13 +100,16 @@ class Publication:
 
         Encodings that stay go on as they are; slots that showed one that is gone join again.
         """
-        if set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}:
+        changed = set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}
+        if changed:
             self._arrange(accepted.rids)
         self._renegotiate_formats(accepted, now)
         for slot in list(self.slots):
             target = slot.target
             if slot.publication is self and target is not None and target.encoding not in self.encodings:
                 slot.codec_changed(now)
+        if changed:
+            self._tell_slots(now)
 
     def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:
         codecs = {codec.payload_type: codec for codec in accepted.codecs}
@@ -133,21 +144,20 @@ class Publication:
     def add(self, slot: Slot) -> None:
         """A slot shows this publication."""
         self.slots.append(slot)
-        if len(self.slots) == 1 and self.on_demand is not None:
-            self.on_demand()
 
     def remove(self, slot: Slot) -> None:
         """A slot shows it no more."""
         self.slots.remove(slot)
         if self.asking is not None:
             self.asking.touch()
-        if not self.slots and self.on_demand is not None:
-            self.on_demand()
 
     @property
     def taken(self) -> frozenset[str]:
         """The encodings that slots take, or would take, by rid."""
-        return frozenset().union(*(slot.taken for slot in self.slots))
+        taken = frozenset[str]().union(*(slot.taken for slot in self.slots))
+        if not taken and any(slot.state is SlotState.UNSUPPORTED_CODEC for slot in self.slots):
+            return frozenset((self.encodings[0].rid,))  # packets tell of the switch to a codec they have
+        return taken
 
     def taken_changed(self, now: float) -> None:
         """A slot takes another encoding than before."""

@@ -53,7 +53,8 @@ class Resender:
         stream = self._stream
         view = rtp.parse(packet)
         patch: Patch | None = None
-        if encoding.layers is not None and (layer := encoding.layers.read(view)) is not None:
+        whole = origin.seq <= stream.whole_until
+        if not whole and encoding.layers is not None and (layer := encoding.layers.read(view)) is not None:
             patch = stream.filter.again(layer)
             if patch is None:  # left out, but its number was missed: it went out empty
                 view.payload_end = view.payload_start

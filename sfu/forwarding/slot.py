@@ -124,7 +124,7 @@ class Slot(Stream):
         before = self.taken
         if encoding is self.encoding:
             self._forget_candidate()
-            self.filter.aim(target.spatial, target.temporal)
+            self.limit(target.spatial, target.temporal)
             if self.filter.needs_key_frame:
                 encoding.request_key_frame(now)
         elif encoding is not self.candidate:
@@ -139,7 +139,7 @@ class Slot(Stream):
     def reduce(self, spatial: int, temporal: int) -> None:
         """Until the switch that is awaited, no more than these layers of what is forwarded now."""
         if self.candidate is not None:
-            self.filter.aim(spatial, temporal)
+            self.limit(spatial, temporal)
 
     def wish(self, rids: frozenset[str], now: float) -> None:
         """The publisher should send these too."""

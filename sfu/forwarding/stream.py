@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from sfu.flow.layers import ALL, Layer, LayerFilter, Patch
+from sfu.flow.layers.vp8 import Vp8Layer
 from sfu.flow.renumber import Renumber
 from sfu.flow.roundtrip import RoundTrip
 from sfu.forwarding.egress import Egress
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 # RFC 3550 6.2 asks for 5 s at low rates; browsers send video reports each second, and lip sync wants them soon.
 REPORT_INTERVAL = 1.0
+# For `whole_until`: no unwrapped number is beyond.
+NOTHING = -(1 << 62)
+EVERYTHING = 1 << 62
 _PASS = Patch(0, b"", False)
 
 
@@ -31,32 +35,10 @@ class Stream:
     """From `encoding` to the profile; set while something is forwarded."""
 
     __slots__ = (
-        "_observe_at",
-        "_report_at",
-        "bytes",
-        "cname",
-        "drops",
-        "egress",
-        "encoding",
-        "filter",
-        "fraction_lost",
-        "jitter",
-        "kind",
-        "mid",
-        "octets",
-        "paceable",
-        "packets",
-        "packets_lost",
-        "profile",
-        "renumber",
-        "resender",
-        "round_trip",
-        "rtx_ssrc",
-        "run",
-        "spatial",
-        "ssrc",
-        "temporal",
-        "translation",
+        "_observe_at", "_report_at", "_unfiltered", "bytes", "cname", "drops", "egress", "encoding", "filter",
+        "fraction_lost", "jitter", "kind", "mid", "octets", "paceable", "packets", "packets_lost", "profile",
+        "renumber", "resender", "round_trip", "rtx_ssrc", "run", "spatial", "ssrc", "temporal", "translation",
+        "whole_until",
     )  # fmt: skip
 
     def __init__(self, mid: str, kind: str, profile: SendProfile, egress: Egress, cname: str) -> None:
@@ -71,6 +53,9 @@ class Stream:
         # The highest layers wanted.
         self.spatial = self.temporal = ALL
         self.filter = LayerFilter()
+        # Packets up to this number pass as they are: the filter doesn't know them. Without it until first needed.
+        self.whole_until = NOTHING
+        self._unfiltered = True
         # RFC 3711 3.3.1: a first number in the lower half lets a receiver guess the roll-over counter.
         self.renumber = Renumber(secrets.randbelow(1 << 15), secrets.randbits(32))
         self._observe_at = 0.0
@@ -91,6 +76,7 @@ class Stream:
 
     def _end_run(self) -> None:
         """No reports until the next start, and nothing of before is sent again."""
+        self._engage()
         self.encoding = None
         self.run = None
         self._report_at = None
@@ -104,15 +90,40 @@ class Stream:
     def start(self, encoding: "Encoding", seq: int, timestamp: int, layer: Layer | None, now: float) -> None:
         """The first packet of what is shown from now on is about to be forwarded."""
         continued = self._continued(encoding, timestamp, now)
+        self._engage()
         self.encoding = encoding
         self.run = object()
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
-        self.filter.aim(self.spatial, self.temporal)
-        self.filter.start(layer)
+        if self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer):
+            self._unfiltered = False
+            self.whole_until = EVERYTHING
+        else:
+            self.whole_until = NOTHING
+            self.filter.aim(self.spatial, self.temporal)
+            self.filter.start(layer)
         self._observe_at = now + REPORT_INTERVAL
         self.report_soon(now)
+
+    def limit(self, spatial: int, temporal: int) -> None:
+        """Forward no more than these layers from now on."""
+        if spatial != ALL or temporal != ALL:
+            self._engage()
+        if self.whole_until != EVERYTHING:
+            self.filter.aim(spatial, temporal)
+
+    def _engage(self) -> None:
+        """From here on the filter decides; its numbers continue those of the source, which have passed as they were."""
+        if self.whole_until != EVERYTHING:
+            return
+        encoding = self.encoding
+        self.whole_until = NOTHING
+        if encoding is not None and encoding.last_layer is not None:
+            self.whole_until = encoding.highest
+            self.filter.aim(ALL, ALL)
+            self.filter.start(encoding.last_layer)
+            self.filter.take(encoding.last_layer)
 
     def _continued(self, encoding: "Encoding", timestamp: int, now: float) -> int | None:
         """The timestamp out where both encodings are of one camera whose clock their sender reports tell."""

@@ -2,17 +2,20 @@
 
 A neighbour is a publisher of what its participants publish, and a subscriber of what ours do. There is no SDP between
 nodes: each tells the other its streams as values, with payload types and extension ids that are the same on every
-pipe. Knows both directions of one room over one connection; knows no socket and no signaling.
+pipe. Each encoding of simulcast crosses it for itself and whole, if somebody takes it on the other side; which layers
+of it a subscriber gets is decided where that one is. Knows both directions of one room over one connection; knows no
+socket and no signaling.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from sfu.forwarding.asking import Asking
 from sfu.forwarding.link import MediaLink
 from sfu.forwarding.outlet import Outlet
 from sfu.forwarding.profile import COPIED, CodecKey, SendProfile, codec_key
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.slot import Slot
+from sfu.forwarding.slot import Slot, Target
 from sfu.rooms.room import Room
 from sfu.wire import extensions
 from sfu.wire.answer import Accepted
@@ -30,6 +33,17 @@ VIDEO_FEEDBACK = ("nack", "nack pli")
 
 
 @dataclass(frozen=True, slots=True)
+class PipeEncoding:
+    """One encoding of a publication, and the SSRCs it has on the pipe."""
+
+    rid: str
+    ssrc: int
+    rtx_ssrc: int
+    height: int = 0
+    """Of its picture, in pixels; 0 until it is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class PipeStream:
     """One publication as a node tells it to its neighbour."""
 
@@ -40,30 +54,36 @@ class PipeStream:
     muted: bool
     codecs: tuple[Codec, ...]
     """With the pipe's payload types; the first is the one in use."""
-    ssrc: int
-    rtx_ssrc: int
+    encodings: tuple[PipeEncoding, ...]
+    """Ascending in quality; one with the rid "" where there is no simulcast."""
+
+    @property
+    def rids(self) -> tuple[str, ...]:
+        """The encodings of simulcast, if it is any."""
+        return tuple(encoding.rid for encoding in self.encodings if encoding.rid)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Offered:
-    """One of ours: its slot towards the neighbour, and the payload types it was told."""
+    """One of ours: a slot towards the neighbour for each rid, and the payload types it was told."""
 
-    slot: Slot
+    slots: dict[str, Slot]
     payload_types: dict[CodecKey, int]
 
 
 class Pipe:
     """One room's media between this node and a neighbour; a `Sink` of its connection.
 
-    `on_demand` is called when what this node wants of the neighbour's streams has changed: see `wanted`.
+    `on_news` is called when what `wanted` or `streams` would say may have changed.
     """
 
-    def __init__(self, room: Room, outlet: Outlet, on_demand: Callable[[], None]) -> None:
+    def __init__(self, room: Room, outlet: Outlet, on_news: Callable[[], None]) -> None:
         self._room = room
-        self._on_demand = on_demand
+        self._on_news = on_news
         self._link = MediaLink(outlet, room.audio_level)
+        self._link.egress.on_change = self._encodings_changed
         self._out: dict[str, _Offered] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, Collection[str]] = {}
         self._in: dict[str, tuple[Publication, PipeStream]] = {}
 
     # -- ours, going out -------------------------------------------------------------------------------------
@@ -72,26 +92,24 @@ class Pipe:
         """What this node offers: exactly `publications`. Slots of others are closed, new ones wait for demand."""
         offered = {publication.id: publication for publication in publications}
         for id in [id for id in self._out if id not in offered]:
-            self._link.remove(self._out.pop(id).slot)
+            self._close(self._out.pop(id).slots.values())
         return [self._stream(publication, now) for publication in offered.values()]
 
     def _stream(self, publication: Publication, now: float) -> PipeStream:
-        known = self._out.get(publication.id)
+        offered = self._out.setdefault(publication.id, _Offered({}, {}))
         # A codec keeps its payload type, as packets and what is said of them travel on different ways.
-        payload_types = dict(known.payload_types) if known is not None else {}
-        codecs = _pipe_codecs(publication, payload_types)
-        profile = SendProfile.of(_accepted(publication.kind, codecs, ()))
-        if known is None:
-            slot = Slot(
-                publication.id, publication.kind, profile, self._link.egress, publication.participant, _ignore
-            )
-            self._link.add(slot)
-            if publication.id in self._asked:
-                slot.point(publication, now)
-        else:
-            slot = known.slot
-            slot.renegotiated(profile, now)
-        self._out[publication.id] = _Offered(slot, payload_types)
+        codecs = _pipe_codecs(publication, offered.payload_types)
+        profile = SendProfile.of(_accepted(publication.kind, codecs))
+        before, offered.slots = offered.slots, {}
+        for encoding in publication.encodings:
+            slot = before.pop(encoding.rid, None)
+            if slot is None:
+                slot = self._slot(publication, encoding.rid, profile)
+            else:
+                slot.renegotiated(profile, now)
+            offered.slots[encoding.rid] = slot
+        self._close(before.values())
+        self._aim(publication, offered, now)
         in_use = codec_key(publication.codec)
         return PipeStream(
             publication.id,
@@ -100,15 +118,45 @@ class Pipe:
             publication.source,
             publication.muted,
             tuple(sorted(codecs, key=lambda codec: codec_key(codec) != in_use)),
-            slot.ssrc,
-            slot.rtx_ssrc,
+            tuple(
+                PipeEncoding(one.rid, slot.ssrc, slot.rtx_ssrc, one.height if one.quality.measured else 0)
+                for one, slot in zip(publication.encodings, offered.slots.values(), strict=True)
+            ),
         )
 
-    def send(self, wanted: Iterable[str], now: float) -> None:
-        """The neighbour wants these of the offered publications, and no others. Unknown ids are ended ones."""
-        self._asked = set(wanted)
+    def _slot(self, publication: Publication, rid: str, profile: SendProfile) -> Slot:
+        name = f"{publication.id}:{rid}" if rid else publication.id
+        stream = publication.participant
+        slot = Slot(name, publication.kind, profile, self._link.egress, stream, _ignore, steered=True)
+        self._link.add(slot)
+        return slot
+
+    def _close(self, slots: Iterable[Slot]) -> None:
+        for slot in slots:
+            self._link.remove(slot)
+
+    def send(self, wanted: Mapping[str, Collection[str]], now: float) -> None:
+        """The neighbour wants these rids of the offered publications, by id, and no others."""
+        self._asked = dict(wanted)
         for id, offered in self._out.items():
-            offered.slot.point(self._room.publications.get(id) if id in self._asked else None, now)
+            self._aim(self._room.publications.get(id), offered, now)
+            if not offered.slots.keys() >= set(self._asked.get(id, ())):
+                self._on_news()  # the neighbour speaks of what has changed meanwhile
+
+    def _aim(self, publication: Publication | None, offered: _Offered, now: float) -> None:
+        """Each slot shows its own encoding, whole, or nothing."""
+        for rid, slot in offered.slots.items():
+            asked = publication is not None and rid in self._asked.get(publication.id, ())
+            slot.point(publication if asked else None, now)
+            encoding = publication.find(rid) if asked and publication is not None else None
+            target = slot.target
+            if encoding is not None and (target is None or target.encoding is not encoding):
+                slot.aim(Target(encoding), now)
+
+    def _encodings_changed(self, now: float) -> None:
+        """A publication that is sent has other encodings, or others of them are known."""
+        del now
+        self._on_news()
 
     # -- the neighbour's, coming in --------------------------------------------------------------------------
 
@@ -117,8 +165,7 @@ class Pipe:
         offered = {stream.publication: stream for stream in streams}
         subscribers: dict[str, list[Slot]] = {}
         for id, (publication, stream) in list(self._in.items()):
-            # A stream that came anew has another SSRC: another publication of the same id, for the same subscribers.
-            if id not in offered or offered[id].ssrc != stream.ssrc or offered[id].kind != stream.kind:
+            if id not in offered or _came_anew(stream, offered[id]):
                 subscribers[id] = list(publication.slots)
                 self._end(publication)
         for id, stream in offered.items():
@@ -126,7 +173,7 @@ class Pipe:
             if known is None:
                 if id in self._room.publications:
                     continue  # it is here already: nodes in a ring; the first way it came stays
-                publication = self._publication(stream)
+                publication = self._publication(stream, now)
             else:
                 publication = known[0]
                 publication.renegotiated(_incoming(stream), now)
@@ -134,15 +181,16 @@ class Pipe:
                 self._room.silence(publication)
             publication.muted = stream.muted
             self._in[id] = (publication, stream)
+            _tell_heights(publication, stream)
         entries = [(publication, _incoming(stream)) for publication, stream in self._in.values()]
         self._link.ingress.configure(entries, reduced_size=True)
         for id in subscribers.keys() & self._in.keys():
             for slot in subscribers[id]:
                 if slot.kind == self._in[id][0].kind:
                     slot.point(self._in[id][0], now)
-        self._on_demand()
+        self._on_news()
 
-    def _publication(self, stream: PipeStream) -> Publication:
+    def _publication(self, stream: PipeStream, now: float) -> Publication:
         publication = Publication(
             stream.publication,
             stream.participant,
@@ -152,20 +200,26 @@ class Pipe:
             _incoming(stream),
             self._link.ingress.ask_key_frame,
         )
-        publication.on_demand = self._on_demand
+        publication.asking = Asking(publication, _told_by_news, self._on_news, now, sending=False)
         self._room.publications[publication.id] = publication
         return publication
 
     def _end(self, publication: Publication) -> None:
         del self._in[publication.id]
         self._room.publications.pop(publication.id, None)
-        publication.on_demand = None
+        publication.asking = None
         publication.close()
         self._room.silence(publication)
 
-    def wanted(self) -> list[str]:
-        """The neighbour's publications that somebody here (or behind another pipe) takes."""
-        return [id for id, (publication, _) in self._in.items() if publication.slots]
+    def wanted(self, now: float) -> dict[str, tuple[str, ...]]:
+        """The neighbour's publications, and the rids of each, that somebody here (or behind another pipe) takes."""
+        found: dict[str, tuple[str, ...]] = {}
+        for id, (publication, _) in self._in.items():
+            assert publication.asking is not None
+            publication.asking.pulse(now)
+            if asked := publication.asking.asked:
+                found[id] = asked
+        return found
 
     def holds(self, publication: Publication) -> bool:
         """Whether a publication came through this pipe, so that it is not sent back."""
@@ -199,7 +253,7 @@ class Pipe:
     def stats(self, now: float) -> dict[str, object]:
         return {
             "incoming": [publication.stats(now) for publication, _ in self._in.values()],
-            "outgoing": [offered.slot.stats() for offered in self._out.values()],
+            "outgoing": [slot.stats() for offered in self._out.values() for slot in offered.slots.values()],
         }
 
 
@@ -229,13 +283,34 @@ def _pipe_codecs(publication: Publication, payload_types: dict[CodecKey, int]) -
     return tuple(sorted(found.values(), key=lambda codec: codec.payload_type))
 
 
-def _incoming(stream: PipeStream) -> Accepted:
-    return _accepted(
-        stream.kind, stream.codecs, (SourceGroup(stream.ssrc, stream.rtx_ssrc, stream.participant),)
+def _told_by_news(active: Mapping[str, bool]) -> None:
+    """What is wanted of a neighbour is told all at once: see `Pipe.wanted`."""
+
+
+def _came_anew(before: PipeStream, told: PipeStream) -> bool:
+    """Whether this is another publication of the same id, for the same subscribers: it has other SSRCs."""
+    ssrcs = {encoding.rid: encoding.ssrc for encoding in before.encodings}
+    return told.kind != before.kind or any(
+        ssrcs.get(encoding.rid, encoding.ssrc) != encoding.ssrc for encoding in told.encodings
     )
 
 
-def _accepted(kind: str, codecs: tuple[Codec, ...], ssrcs: tuple[SourceGroup, ...]) -> Accepted:
+def _tell_heights(publication: Publication, stream: PipeStream) -> None:
+    """What the neighbour knows of encodings that have never been here: subscribers choose by it."""
+    for told in stream.encodings:
+        encoding = publication.find(told.rid)
+        if encoding is not None and told.height and not encoding.arrivals.packets:
+            encoding.quality.sizes(((told.height, told.height),))
+
+
+def _incoming(stream: PipeStream) -> Accepted:
+    groups = (SourceGroup(one.ssrc, one.rtx_ssrc, stream.participant, one.rid) for one in stream.encodings)
+    return _accepted(stream.kind, stream.codecs, tuple(groups), stream.rids)
+
+
+def _accepted(
+    kind: str, codecs: tuple[Codec, ...], ssrcs: tuple[SourceGroup, ...] = (), rids: tuple[str, ...] = ()
+) -> Accepted:
     """The outcome of a negotiation that never was: what the neighbour's m-section would have been."""
     section = Section(
         index=0,
@@ -254,4 +329,4 @@ def _accepted(kind: str, codecs: tuple[Codec, ...], ssrcs: tuple[SourceGroup, ..
         rtcp_rsize=True,
         extmap_allow_mixed=True,
     )
-    return Accepted(section, codecs, EXTENSION_IDS)
+    return Accepted(section, codecs, EXTENSION_IDS, rids)

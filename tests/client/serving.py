@@ -78,7 +78,7 @@ class Tone(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         await asyncio.sleep(max(0.0, self._start + self._count / 50 - time.monotonic()))
-        wave = 8000 * numpy.sin(numpy.arange(960) * 2 * numpy.pi * 440 / 48_000)
+        wave = self.volume(self._count) * numpy.sin(numpy.arange(960) * 2 * numpy.pi * 440 / 48_000)
         frame = AudioFrame.from_ndarray(wave.astype(numpy.int16).reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = (
             48_000,
@@ -87,6 +87,17 @@ class Tone(MediaStreamTrack):
         )
         self._count += 1
         return frame
+
+    def volume(self, frame: int) -> float:
+        """The amplitude of a frame."""
+        return 8000
+
+
+class Speech(Tone):
+    """A tone that comes and goes as words do, in a room that is never quite still."""
+
+    def volume(self, frame: int) -> float:
+        return 8000 if frame % 16 < 13 else 20
 
 
 async def grey_of(track: MediaStreamTrack) -> int:

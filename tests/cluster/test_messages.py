@@ -9,19 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfu.cluster import messages as wire
-from sfu.rooms.pipe import MAX_PARAMETERS, PipeStream
+from sfu.rooms.pipe import MAX_PARAMETERS, PipeEncoding, PipeStream
 from sfu.wire.sdp import Codec
 
 FINGERPRINTS = (("sha-256", ":".join(["AB"] * 32)),)
 VP8 = wire.PipeCodec(96, "VP8", 90_000, 1, "", ("nack", "nack pli"), 97)
-STREAM = wire.Stream("t_1", "video", "camera", False, (VP8,), 1000, 1001)
+ENCODINGS = (wire.StreamEncoding("q", 1000, 1001, 180), wire.StreamEncoding("f", 1002, 1003))
+STREAM = wire.Stream("t_1", "video", "camera", False, (VP8,), ENCODINGS)
 MEMBER = wire.PipeMember("p_1", "Ada", "member", ("n_1",), (STREAM,))
 MESSAGES: list[wire.AnyMessage] = [
     wire.Hello("blue", "sfu", "n_2", FINGERPRINTS),
     wire.Accept("n_1", "abcd", "0" * 22, FINGERPRINTS, (wire.Candidate("192.0.2.1", 7882),)),
     wire.Members((MEMBER,)),
     wire.Members(()),
-    wire.Want(("t_1", "t_2")),
+    wire.Want((wire.Wanted("t_1", ("q", "f")), wire.Wanted("t_2", ("",)))),
 ]
 KINDS = [type(message).__name__ for message in MESSAGES]
 
@@ -50,7 +51,15 @@ def test_the_shape_is_kept_for_nodes_of_other_versions() -> None:
         "node": "n_2",
         "fingerprints": [["sha-256", FINGERPRINTS[0][1]]],
     }
-    assert json.loads(wire.encode(MESSAGES[4])) == {"type": "want", "publications": ["t_1", "t_2"]}
+    assert json.loads(wire.encode(MESSAGES[4])) == {
+        "type": "want",
+        "publications": [{"publication": "t_1", "rids": ["q", "f"]}, {"publication": "t_2", "rids": [""]}],
+    }
+    (member,) = json.loads(wire.encode(MESSAGES[2]))["members"]
+    assert member["streams"][0]["encodings"] == [
+        {"rid": "q", "ssrc": 1000, "rtx_ssrc": 1001, "height": 180},
+        {"rid": "f", "ssrc": 1002, "rtx_ssrc": 1003, "height": 0},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,15 +85,23 @@ def test_the_shape_is_kept_for_nodes_of_other_versions() -> None:
         (2, "members.0.streams.0.kind", "text"),
         (2, "members.0.streams.0.source", "hologram"),
         (2, "members.0.streams.0.codecs", []),
-        (2, "members.0.streams.0.ssrc", 0),
-        (2, "members.0.streams.0.ssrc", 1 << 32),
+        (2, "members.0.streams.0.encodings", []),
+        (2, "members.0.streams.0.encodings.0.rid", "r" * 17),
+        (2, "members.0.streams.0.encodings.0.ssrc", 0),
+        (2, "members.0.streams.0.encodings.0.ssrc", 1 << 32),
+        (2, "members.0.streams.0.encodings.1.rtx_ssrc", 0),
+        (2, "members.0.streams.0.encodings.1.height", -1),
+        (2, "members.0.streams.0.encodings.1.height", 65_536),
         (2, "members.0.streams.0.codecs.0.payload_type", 95),
         (2, "members.0.streams.0.codecs.0.rtx_payload_type", 128),
         (2, "members.0.streams.0.codecs.0.clock_rate", 0),
         (2, "members.0.streams.0.codecs.0.parameters", "x" * (MAX_PARAMETERS + 1)),
         (3, "members", None),
         (4, "publications", [1]),
+        (4, "publications", ["t_1"]),
         (4, "publications", "t_1"),
+        (4, "publications.0.rids", []),
+        (4, "publications.0.rids", ["a", "b", "c", "d", "e"]),
     ],
 )
 def test_what_is_not_allowed_is_refused(message: int, path: str, value: object) -> None:
@@ -96,7 +113,8 @@ def test_endless_lists_are_refused() -> None:
     member = json.loads(wire.encode(MESSAGES[2]))["members"][0]
     streams = broken(MESSAGES[2], "members.0.streams", member["streams"] * 17)
     members = broken(MESSAGES[2], "members", [{**member, "streams": []}] * 10_001)
-    for text in (streams, members):
+    encodings = broken(MESSAGES[2], "members.0.streams.0.encodings", member["streams"][0]["encodings"] * 3)
+    for text in (streams, members, encodings):
         with pytest.raises(msgspec.ValidationError):
             wire.decode(text)
 
@@ -143,7 +161,9 @@ PATHS = [
     (2, "members.0"),
     (2, "members.0.streams.0"),
     (2, "members.0.streams.0.codecs.0.feedback"),
+    (2, "members.0.streams.0.encodings.0"),
     (4, "publications"),
+    (4, "publications.0"),
 ]
 
 
@@ -179,8 +199,18 @@ def test_any_value_in_any_place_is_taken_or_refused(place: tuple[int, str], valu
             min_size=1,
             max_size=16,
         ).map(tuple),
-        ssrc=st.integers(1, 0xFFFFFFFF),
-        rtx_ssrc=st.integers(1, 0xFFFFFFFF),
+        encodings=st.lists(
+            st.builds(
+                PipeEncoding,
+                rid=st.text("qhf", max_size=16),
+                ssrc=st.integers(1, 0xFFFFFFFF),
+                rtx_ssrc=st.integers(1, 0xFFFFFFFF),
+                height=st.integers(0, 0xFFFF),
+            ),
+            min_size=1,
+            max_size=4,
+            unique_by=lambda encoding: encoding.rid,
+        ).map(tuple),
     )
 )
 @settings(max_examples=100)
@@ -189,3 +219,9 @@ def test_streams_there_and_back(stream: PipeStream) -> None:
     message = wire.decode(wire.encode(wire.Members((member,))))
     assert isinstance(message, wire.Members)
     assert wire.from_stream("p_1", message.members[0].streams[0]) == stream
+
+
+def test_two_encodings_of_one_name_are_refused() -> None:
+    twice = wire.Stream("t_1", "video", "camera", False, (VP8,), (ENCODINGS[0], ENCODINGS[0]))
+    with pytest.raises(ValueError, match="same rid"):
+        wire.from_stream("p_1", twice)

@@ -192,6 +192,50 @@ def test_a_light_overload_is_borne_for_a_moment_and_a_heavy_one_not_at_all() -> 
     assert room.at(0) == {"0": "- bandwidth"}
 
 
+@pytest.mark.parametrize("times", [1.5, 2.0])
+def test_a_key_frame_in_the_measured_rate_lowers_nothing(times: float) -> None:
+    room = Room(Want("0", PLAIN))
+    assert room.at(1_900_000, 2) == {"0": "f0 none"}
+    for _ in range(5):
+        room.wants = (Want("0", options(times, temporal=1)),)
+        assert room.at(1_900_000, 1) == {"0": "f0 none"}
+        room.wants = (Want("0", PLAIN),)
+        assert room.at(1_900_000, 2) == {"0": "f0 none"}
+
+
+def test_a_rate_that_rose_for_good_is_followed() -> None:
+    room = Room(Want("0", PLAIN))
+    assert room.at(2_500_000, 2) == {"0": "f0 none"}
+    room.wants = (Want("0", options(2.0, temporal=1)),)
+    assert room.until(2_500_000, {"0": "h0 bandwidth"}) == pytest.approx(3.5, abs=0.15)
+    assert room.at(1_700_000, 2) == {"0": "h0 bandwidth"}
+
+
+def test_a_budget_that_falls_counts_at_once_also_after_a_rise_of_rates() -> None:
+    room = Room(Want("0", PLAIN))
+    room.at(2_500_000, 2)
+    room.wants = (Want("0", options(2.0, temporal=1)),)
+    room.at(2_500_000)
+    assert (room.allocator.deadline() or 0) > room.now  # to look whether it lasts
+    assert room.at(1_300_000) == {"0": "h0 bandwidth"}
+
+
+def test_a_rate_that_fell_counts_at_once() -> None:
+    room = Room(Want("0", PLAIN))
+    room.at(2_500_000, 2)
+    room.wants = (Want("0", options(0.2, temporal=1)),)
+    assert room.at(400_000, 5) == {"0": "f0 none"}
+
+
+def test_each_overload_has_its_own_moment() -> None:
+    room = Room(Want("0", options()))
+    room.at(2_000_000)
+    room.at(1_500_000, 0.3)
+    assert room.at(1_300_000) == {"0": "f1 bandwidth"}
+    assert room.at(900_000, 0.4) == {"0": "f1 bandwidth"}
+    assert room.at(900_000, 0.2) == {"0": "f0 bandwidth"}
+
+
 def test_overload_takes_from_the_least_important() -> None:
     room = Room(Want("a", PLAIN), Want("b", PLAIN, Priority.SPEAKER), Want("c", PLAIN))
     assert set(room.at(6_000_000).values()) == {"f0 none"}
@@ -306,6 +350,70 @@ def test_a_more_important_newcomer_is_seen_in_place_of_another() -> None:
     assert room.at(200_000, 20) == {"b": "q0 size", "c": "- bandwidth"}
     room.wants = (*room.wants, Want("a", PLAIN, Priority.SPEAKER, height=100))
     assert room.at(200_000) == {"a": "q0 size", "b": "- bandwidth", "c": "- bandwidth"}
+
+
+def test_a_larger_newcomer_is_seen_in_place_of_a_smaller_one() -> None:
+    room = Room(Want("b", PLAIN, height=100))
+    assert room.at(200_000) == {"b": "q0 size"}
+    room.wants = (*room.wants, Want("c", PLAIN, height=240))
+    assert room.at(200_000) == {"b": "- bandwidth", "c": "q0 size"}
+
+
+def _full() -> tuple[Room, list[Want]]:
+    """Two at f, one at q that could soon have more; 3.55M of 3.4M, which is borne."""
+    large, small = Want("large", PLAIN, height=800), Want("small", PLAIN, height=700)
+    third = Want("third", options(rids="q", temporal=1), height=600)
+    room = Room(large, small, third)
+    assert room.at(4_000_000) == {"large": "f0 none", "small": "f0 none", "third": "q0 source"}
+    return room, [large, small, Want("third", options(rids="qh", temporal=1), height=600)]
+
+
+def test_a_newcomer_takes_no_more_than_it_needs_and_from_the_smaller_one() -> None:
+    room, wants = _full()
+    room.wants = (*wants, Want("new", (Option("", 0, 0, 450_000, 1080),), Priority.PINNED))
+    assert room.at(3_400_000) == {
+        "large": "f0 none",
+        "small": "h0 bandwidth",
+        "third": "q0 bandwidth",
+        "new": "0 none",
+    }
+
+
+def test_two_newcomers_take_one_after_the_other() -> None:
+    room, wants = _full()
+    new = (Option("", 0, 0, 450_000, 1080),)
+    room.wants = (*wants, Want("new", new, Priority.PINNED), Want("newer", new, Priority.PINNED))
+    got = room.at(3_400_000)
+    assert (got["new"], got["newer"]) == ("0 none", "0 none")
+    assert (got["large"], got["small"]) == ("h0 bandwidth", "h0 bandwidth")
+
+
+def test_part_of_a_raise_is_taken_where_all_of_it_would_take_from_others() -> None:
+    room = Room(Want("a", options(rids="q")), Want("b", options()))
+    assert room.at(2_100_000) == {"a": "q2 none", "b": "f2 none"}
+    room.wants = (Want("a", options(rids="qh")), Want("b", options()))
+    assert room.at(2_100_000, 1) == {"a": "h0 bandwidth", "b": "f2 none"}
+    assert room.allocator.deadline() is not None
+    assert room.at(2_100_000, 4) == {"a": "h2 none", "b": "f1 bandwidth"}
+
+
+def test_the_wait_for_a_raise_begins_anew_when_there_was_nothing_to_raise() -> None:
+    more, less = (Want("0", options(rids=rids, temporal=1)) for rids in ("qhf", "q"))
+    room = Room(less)
+    assert room.at(3_000_000) == {"0": "q0 none"}
+    for _ in range(5):
+        room.wants = (more,)
+        assert room.at(3_000_000, 0.5) == {"0": "q0 bandwidth"}
+        room.wants = (less,)
+        assert room.at(3_000_000, 0.5) == {"0": "q0 none"}
+
+
+def test_what_comes_in_place_of_a_lost_option_is_less_not_more() -> None:
+    room = Room(Want("0", options(rids="qh")))
+    assert room.at(3_000_000) == {"0": "h2 none"}
+    room.wants = (Want("0", options(rids="qf")),)
+    assert room.at(3_000_000, 0.5) == {"0": "q2 bandwidth"}
+    assert room.at(3_000_000, 0.5) == {"0": "f2 none"}
 
 
 def test_an_option_that_is_gone_is_replaced_at_once() -> None:

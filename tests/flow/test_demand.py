@@ -83,3 +83,12 @@ def test_what_is_told_is_what_was_wanted(steps: list[tuple[set[str], int, bool]]
             for rid in ALL:
                 expected = rid in rids or now < last_wanted[rid] + 1.5
                 assert told[rid] == expected or (expected and rid not in rids)  # off stays off in the hold
+
+
+def test_a_publisher_that_waits_to_be_told() -> None:
+    demand = EncodingDemand(("q", "h"), hold=0.0, sending=False)
+    assert demand.take(1.0) is None
+    demand.want({"h"}, 2.0)
+    assert demand.take(2.0) == {"q": False, "h": True}
+    demand.want(set(), 3.0)
+    assert demand.take(3.0) == {"q": False, "h": False}

@@ -183,6 +183,7 @@ def test_rate_order_and_completeness(rate: int, steps: list[tuple[float, int, bo
     order = [item for _, item in left]
     assert [n for n in order if n in set(media)] == media
     assert [n for n in order if n in set(first)] == first
+    assert pacer.queued_bytes == 0
     assert pacer.admitted + pacer.paced == len(left) == len(media) + len(first)
     for begin in range(0, len(left), 7):
         total = 0

@@ -1,17 +1,13 @@
 """A pipe from both its ends: what is offered, wanted and sent, and what becomes of streams that change."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from sfu.forwarding.egress import Egress
 from sfu.forwarding.outlet import Drop
-from sfu.forwarding.profile import SendProfile, codec_key
-from sfu.forwarding.publication import Publication
-from sfu.forwarding.slot import Slot, SlotState
-from sfu.rooms.pipe import FIRST_PAYLOAD_TYPE, MAX_PARAMETERS, MAX_VARIANTS, Pipe, PipeStream
-from sfu.rooms.room import Room
+from sfu.forwarding.profile import codec_key
+from sfu.forwarding.slot import SlotState
+from sfu.rooms.pipe import FIRST_PAYLOAD_TYPE, MAX_PARAMETERS, MAX_VARIANTS
 from sfu.wire import extensions, rtcp, rtp
 from sfu.wire.sdp import Codec
 from tests.forwarding.doubles import (
@@ -24,8 +20,6 @@ from tests.forwarding.doubles import (
     OPUS,
     VP8,
     VP9,
-    FakeOutlet,
-    Track,
     accepted,
     extensions_of,
     packet,
@@ -33,66 +27,7 @@ from tests.forwarding.doubles import (
     section,
     seqs,
 )
-
-
-class Node:
-    """One end: its room, its pipe, what the pipe sends, and how often it said that its demand changed."""
-
-    def __init__(self) -> None:
-        self.room = Room("blue")
-        self.outlet = FakeOutlet()
-        self.demands = 0
-        self.pipe = Pipe(self.room, self.outlet, self._demand)
-
-    def _demand(self) -> None:
-        self.demands += 1
-
-    def offer(self, *publications: Publication, now: float = 10.0) -> list[PipeStream]:
-        return self.pipe.streams(publications, now)
-
-    def subscribe(
-        self, id: str, codecs: Sequence[Codec] = (VP8, VP9, H264), kind: str = "video", now: float = 10.0
-    ) -> Slot:
-        """A client's slot that shows a publication of this room."""
-        profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly")))
-        slot = Slot("5", kind, profile, Egress(FakeOutlet()), "tile", lambda slot: None)
-        slot.point(self.room.publications[id], now)
-        return slot
-
-
-class Tree:
-    """A publisher's node, its neighbour, and the pipe between them."""
-
-    def __init__(self, codecs: Sequence[Codec] = (VP8, VP9, H264), kind: str = "video") -> None:
-        self.parent, self.child = Node(), Node()
-        self.track = Track(codecs, kind)
-        self.parent.room.publications[self.track.publication.id] = self.track.publication
-
-    def tell(self, now: float = 10.0) -> list[PipeStream]:
-        """The parent says what it has; the child says what it wants of that."""
-        streams = self.parent.offer(self.track.publication, now=now)
-        self.child.pipe.take(streams, now)
-        self.parent.pipe.send(self.child.pipe.wanted(), now)
-        return streams
-
-    def carry(self, now: float) -> None:
-        """What is on its way, both ways."""
-        sent, self.parent.outlet.rtp = self.parent.outlet.rtp, []
-        for one in sent:
-            self.child.pipe.receive_rtp(one, now)
-        compounds, self.child.outlet.rtcp = self.child.outlet.rtcp, []
-        for compound in compounds:
-            self.parent.pipe.receive_rtcp(compound, now)
-
-    def send(self, seq: int, now: float, payload: bytes) -> None:
-        self.track.send(seq, now, payload)
-        self.carry(now)
-
-
-def outlet_of(slot: Slot) -> FakeOutlet:
-    assert isinstance(slot.egress.outlet, FakeOutlet)
-    return slot.egress.outlet
-
+from tests.rooms.nodes import Node, Tree, outlet_of
 
 # -- demand ---------------------------------------------------------------------------------------------------
 
@@ -100,22 +35,33 @@ def outlet_of(slot: Slot) -> FakeOutlet:
 def test_nothing_is_sent_that_nobody_takes() -> None:
     tree = Tree()
     tree.tell()
-    assert tree.child.pipe.wanted() == []
+    assert tree.child.pipe.wanted(10.0) == {}
     tree.send(1, 10.0, KEY)
     assert tree.track.publication.slots == []
     slot = tree.child.subscribe("t_1")
-    assert tree.child.pipe.wanted() == ["t_1"]
+    assert tree.child.pipe.wanted(10.0) == {"t_1": ("",)}
     other = tree.child.subscribe("t_1")
     tree.tell()
     assert len(tree.track.publication.slots) == 1  # once, for both of them
-    demands = tree.child.demands
     slot.close()
-    assert tree.child.demands == demands
+    assert tree.child.pipe.wanted(10.0) == {"t_1": ("",)}
+    news = tree.child.news
     other.close()
-    assert tree.child.demands == demands + 1
-    assert tree.child.pipe.wanted() == []
+    assert tree.child.news > news
+    assert tree.child.pipe.wanted(10.0) == {}
     tree.tell()
     assert tree.track.publication.slots == []
+
+
+def test_what_is_wanted_is_news_once() -> None:
+    tree = Tree()
+    tree.tell()
+    tree.child.subscribe("t_1")
+    tree.child.pipe.wanted(10.0)
+    news = tree.child.news
+    for n in range(5):
+        tree.child.pipe.wanted(10.0 + n)
+    assert tree.child.news == news
 
 
 def test_media_of_a_publisher_reaches_the_neighbours_subscribers() -> None:
@@ -258,7 +204,7 @@ def test_the_end_of_a_publication_crosses_the_pipe() -> None:
     tree.child.pipe.take(tree.parent.offer(), 11.0)
     assert (slot.state, tree.child.room.publications) == (SlotState.EMPTY, {})
     assert publication.slots == []
-    assert tree.child.pipe.wanted() == []
+    assert tree.child.pipe.wanted(11.0) == {}
 
 
 def test_a_stream_that_came_anew_keeps_its_subscribers() -> None:
@@ -271,7 +217,7 @@ def test_a_stream_that_came_anew_keeps_its_subscribers() -> None:
     tree.parent.offer(now=11.0)  # for a moment it was not ours to offer; the neighbour has not heard of it
     (stream,) = tree.parent.offer(tree.track.publication, now=11.1)
     tree.child.pipe.take([stream], 11.1)
-    assert tree.child.pipe.wanted() == ["t_1"]  # as before: the neighbour is not told again
+    assert tree.child.pipe.wanted(11.0) == {"t_1": ("",)}  # as before: the neighbour is not told again
     tree.send(2, 11.2, KEY)
     second = outlet_of(slot).take()
     assert slot.state is SlotState.ACTIVE
@@ -309,8 +255,8 @@ def test_mutes_are_passed_on(muted: bool) -> None:
 def test_wishes_for_what_is_not_offered_do_nothing() -> None:
     tree = Tree()
     tree.tell()
-    tree.parent.pipe.send(["t_1", "t_9"], 10.0)
-    tree.parent.pipe.send(["t_9"], 10.0)
+    tree.parent.pipe.send({"t_1": ("",), "t_9": ("q",)}, 10.0)
+    tree.parent.pipe.send({"t_1": ("q",), "t_9": ("",)}, 10.0)
     assert tree.track.publication.slots == []
 
 

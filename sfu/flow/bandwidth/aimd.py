@@ -10,7 +10,7 @@ _PER_SECOND: Final = 0.08  # growth, while nothing is known of the capacity
 _NEAR_PER_SECOND: Final = (
     0.01  # growth close to it, at least: else 20 Mbit/s take a minute for what a backoff took
 )
-_PACKET_BITS: Final = 9600  # more per response time, close to the capacity
+_PACKET_BITS: Final = 9600  # more per two response times, close to the capacity
 _REPORTING: Final = 0.1  # seconds a feedback takes, beside the round trip
 _LONGEST_STEP: Final = 0.5  # seconds that growth is counted for at once
 _SLACK, _SLACK_BPS = 1.5, 10_000  # times the throughput, and more: further it does not grow unproven
@@ -40,7 +40,7 @@ class RateControl:
         rate = self.rate_bps
         more = rate * _PER_SECOND
         if capacity is not None:
-            near = max(_PACKET_BITS / (round_trip + _REPORTING), rate * _NEAR_PER_SECOND)
+            near = max(_PACKET_BITS / (2 * (round_trip + _REPORTING)), rate * _NEAR_PER_SECOND)
             more = min(more, near)
         most = max(throughput_bps * _SLACK + _SLACK_BPS, rate)
         self.rate_bps = min(rate + more * passed, most)

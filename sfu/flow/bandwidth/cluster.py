@@ -31,27 +31,35 @@ class Cluster:
         "_last",
         "_last_arrival",
         "_last_send",
+        "_low_after",
+        "_low_before",
         "_reports",
+        "_seconds",
         "_sent",
         "_tail",
         "goal",
         "id",
         "limited",
+        "noisy",
         "rate_bps",
     )
 
-    def __init__(self, cluster_id: int, rate_bps: float, goal: int) -> None:
+    def __init__(self, cluster_id: int, rate_bps: float, goal: int, seconds: float, noisy: bool) -> None:
         self.id = cluster_id
+        self.noisy = noisy
+        """Arrival times say little, for jitter; how the least delay moves does."""
         self.rate_bps = rate_bps
         self.goal = goal
         """Bytes to be sent."""
         self.limited = False
         """The link carried less than was sent; known with the result."""
+        self._seconds = seconds
         self._sent = 0
         self._first = self._last = -1
         self._bytes = self._count = self._reports = 0
         self._first_arrival = self._first_send = float("inf")
         self._last_arrival = self._last_send = float("-inf")
+        self._low_before = self._low_after = float("inf")  # least delay in the first and the second half
         self._head = self._tail = 0  # sizes of the first to arrive and the last to be sent
 
     def sent(self, seq: int, size: int) -> None:
@@ -76,6 +84,7 @@ class Cluster:
 
     def _read(self, packets: SentPackets, feedback: Feedback, base: int) -> None:
         arrival = packets.arrival(feedback)
+        half = self._seconds / 2
         for offset, delta in enumerate(feedback.deltas[: self._last - base + 1]):
             if delta is None:
                 continue
@@ -92,6 +101,10 @@ class Cluster:
             if send >= self._last_send:
                 self._last_send, self._tail = send, size
             self._first_send = min(self._first_send, send)
+            if send - self._first_send < half:
+                self._low_before = min(self._low_before, arrival - send)
+            else:
+                self._low_after = min(self._low_after, arrival - send)
             self._last_arrival = max(self._last_arrival, arrival)
 
     def result(self, loss: float) -> float | None:
@@ -105,8 +118,11 @@ class Cluster:
         full = min(1 / (1 - loss), (self._last - self._first + 1) / self._count)
         span = max(self._last_send - self._first_send, _SHORTEST)
         sent = (self._bytes - self._tail) * 8 * full / span
-        span = max(self._last_arrival - self._first_arrival, _SHORTEST)
-        arrived = (self._bytes - self._head) * 8 * full / span
+        if self.noisy:
+            arrived = sent / (1 + max(self._low_after - self._low_before, 0.0) / (span / 2))
+        else:
+            span = max(self._last_arrival - self._first_arrival, _SHORTEST)
+            arrived = (self._bytes - self._head) * 8 * full / span
         rate = min(sent, arrived)
         if arrived < sent * _SATURATED:
             self.limited = True

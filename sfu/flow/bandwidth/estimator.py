@@ -1,7 +1,8 @@
 """The estimate of one connection's outgoing link: what its parts say, put together.
 
-The delay is the main signal (`trend`, checked against `standing`), loss is tested (`loss`), more is proven by probes
-(`probing`). Where only REMB comes, that is the estimate. Knows no packet and no clock; `now` is passed in.
+The delay is the main signal (`trend`, believed when a queue is `standing` as well), loss is tried out (`loss`), more is
+proven by probes (`probing`). After a drop less is sent until the queue is empty. Where only REMB comes, that is the
+estimate. Does not know what is sent, to whom, or how probes are made.
 """
 
 from enum import StrEnum
@@ -22,16 +23,21 @@ _INITIAL_ROUND_TRIP: Final = 0.1  # seconds, until measured
 _NOTICEABLE: Final = 0.03  # of the target
 _QUICK: Final = (8, 0.2)  # packets and seconds of feedback that show a queue beginning
 _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
+_IDLE: Final = 0.5  # of the estimate is sent, no more: then a stall must not cost what was proven
 _REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
 _EMPTY: Final = 0.015  # seconds that are as good as none
+_JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
+_NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
+_NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
+_QUARTER_PACKET: Final = 2400  # bits
 _DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
 _LEAST_DRAIN: Final = 0.1  # of the rate
 _PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _SILENT: Final = 0.7  # of the rate stays at each
-_USED: Final = 0.8  # of the target is sent: it is used fully
+_AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
 _SOON: Final = 0.1  # seconds until one looks again
 
 
@@ -59,6 +65,7 @@ class BandwidthEstimator:
         "_loss",
         "_noticed",
         "_packets",
+        "_probed_until",
         "_probing",
         "_rate",
         "_silent_at",
@@ -95,6 +102,7 @@ class BandwidthEstimator:
         self._drain_until: float | None = None  # a queue is being emptied, at most until then
         self._last_feedback = float("-inf")
         self._silent_at = float("-inf")  # the last reduction for silence
+        self._probed_until = float("-inf")  # growing delay is the work of a probe
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
     def sent(self, size: int, now: float, probe: int = 0) -> int:
@@ -126,12 +134,11 @@ class BandwidthEstimator:
             self.source = Source.TRANSPORT_CC
             self._rate.rate_bps = float(self.target_bps)
         self._last_feedback = now
-        self._throughput.update(receipt.bytes, sends[-1], max(arrivals))
-        self._standing.update(min(map(sub, arrivals, sends)), len(sends), now)
+        self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
+        delays = list(map(sub, arrivals, sends))
+        self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
         self._usage = self._trend.update(sends, arrivals)
-        self._loss.update(
-            receipt.lost - receipt.recovered, receipt.received + receipt.recovered, sends[-1], now
-        )
+        self._loss.update(receipt.lost, receipt.received, receipt.recovered, sends[-1], now)
         self._decide(now)
         if told:
             self._proven(now)
@@ -154,20 +161,22 @@ class BandwidthEstimator:
         if self._silent(now) or not self._calm(now):
             return None
         target = self.target_bps
-        return self._probing.begin(target, self._wish, self._throughput.sent_bps > target * _USED, now)
+        jitter = self._standing.spread if self._noisy() else 0.0
+        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps, jitter, now)
+        if probe is not None:
+            self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
+        return probe
 
     def deadline(self) -> float | None:
-        """When to call `probe`; None if there is nothing to wait for."""
+        """When to call `probe`; None if there is nothing to wait for. Later than the last call."""
         if self.source is not Source.TRANSPORT_CC:
             return None
-        due = self._last_feedback + _SILENCE
-        if self._packets.unreported_since() is None:
-            due = float("inf")
-        elif self._silent_at >= self._last_feedback:
-            due = self._silent_at + _SILENT_STEP
+        due = float("inf")
+        if self._packets.unreported_since() is not None:
+            due = max(self._last_feedback + _SILENCE, self._silent_at + _SILENT_STEP)
         if self._wish > self.target_bps or self._probing.cluster is not None:
-            due = min(due, max(self._probing.deadline(), self._look_at))
-        return due if due != float("inf") else None
+            due = min(due, self._probing.deadline())
+        return max(due, self._look_at) if due != float("inf") else None
 
     def stats(self, now: float) -> dict[str, object]:
         """Figures for statistics and logs."""
@@ -195,26 +204,33 @@ class BandwidthEstimator:
         rate = self._rate
         before = rate.rate_bps
         if throughput:
-            carried = self._loss.judge(throughput, now)
+            carried = self._loss.judge(self._throughput.short_bps, now)
             if carried is not None and carried < rate.rate_bps:
                 rate.learn(carried)
                 rate.rate_bps = carried
                 self._probing.dropped(before, carried, now)
-        queue = self._standing.delay(*_QUICK, now)
-        if self._drain_until is not None:
-            rate.hold(now)
-            if queue < _EMPTY:
-                self._drain_until = None
-            elif now > self._drain_until:
-                self._drain_until = None
-                self._standing.rebase()
-        over = self._usage is Usage.OVER and queue > _REAL
+        standing = self._standing
+        noisy = self._noisy()
+        if noisy:
+            throughput = self._throughput.long_bps / share
+        jitter = standing.spread * _JITTER
+        idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
+        queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
+        self._drained(queue, now)
+        probed = now <= self._probed_until
+        over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
         if not over and self._drain_until is None:
-            over = self._standing.delay(*_SURE, now) > _FULL
+            full = _FULL + jitter + (_NOISY_PROBE if noisy and probed else 0.0)
+            over = standing.delay(*_SURE, now) > full
         if over and throughput:
             if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
                 self._back_off(throughput, queue, now)
-        elif self._usage is Usage.NORMAL and queue < _FULL and self._drain_until is None:
+        elif (
+            self._usage is Usage.NORMAL
+            and not self._loss.raised
+            and queue < _FULL + jitter
+            and self._drain_until is None
+        ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
         else:
             rate.hold(now)
@@ -222,28 +238,52 @@ class BandwidthEstimator:
     def _back_off(self, throughput: float, queue: float, now: float) -> None:
         before = self._rate.rate_bps
         self._backed_off = now
-        self._rate.back_off(throughput, self._throughput.sent_bps / (1 - self._loss.inherent), now)
+        self._rate.back_off(throughput, self._throughput.sent_bps, now)
         self._probing.dropped(before, self._rate.rate_bps, now)
-        takes = queue / (1 - 0.85 * self._drained(queue)) + self.round_trip + 0.2
+        self._drain(queue, now)
+
+    def _drain(self, queue: float, now: float) -> None:
+        """Send less until the queue is empty, at most as long as that can take."""
+        takes = queue / (1 - 0.85 * self._draining(queue)) + self.round_trip + 0.2
         self._drain_until = now + takes * _PATIENCE
 
-    def _drained(self, queue: float) -> float:
+    def _noisy(self) -> bool:
+        """Whether delays differ by more than packets that wait for each other explain."""
+        return self._standing.spread > _NOISY + _QUARTER_PACKET / self.target_bps
+
+    def _drained(self, queue: float, now: float) -> None:
+        """See whether the queue that was to be emptied is; if not in time, it is not ours."""
+        if self._drain_until is None:
+            return
+        self._rate.hold(now)
+        if queue < _EMPTY:
+            self._drain_until = None
+        elif now > self._drain_until:
+            self._drain_until = None
+            self._standing.rebase()
+
+    def _draining(self, queue: float) -> float:
         """The share of the rate that is sent while `queue` seconds are to be emptied."""
         return max(1 - max(queue - _EMPTY, 0.0) / _DRAIN, _LEAST_DRAIN)
 
     def _proven(self, now: float) -> None:
         """A probe was told of."""
         cluster = self._probing.cluster
-        rate = self._probing.result(self._loss.inherent, now)
-        if rate is None or cluster is None or self._usage is Usage.OVER or self._drain_until is not None:
+        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now)
+        self._probed_until = now + _AFTERMATH
+        if rate is None or cluster is None or self._loss.trying:
             return
-        if self._loss.trying:
+        if self._drain_until is not None and not cluster.noisy:
             return
         if rate > self._rate.rate_bps:
             self._loss.skip(now)
         self._rate.prove(rate, now)
-        if cluster.limited and rate > self._rate.rate_bps * 0.9:
-            self._rate.learn(rate)
+        if cluster.limited:
+            if rate > self._rate.rate_bps * 0.9:
+                self._rate.learn(rate)
+            queue = self._standing.delay(*_QUICK, now)
+            if queue > _EMPTY:
+                self._drain(queue, now)
 
     def _calm(self, now: float) -> bool:
         """Whether more may be tried."""
@@ -252,13 +292,15 @@ class BandwidthEstimator:
             and self._drain_until is None
             and not self._loss.trying
             and now - self._last_feedback < 0.5
-            and self._standing.delay(*_QUICK, now) < _EMPTY + 0.01
+            and self._standing.delay(*_SURE, now) < _EMPTY + 0.01
         )
 
     def _silent(self, now: float) -> bool:
         """Nothing was told for long of what was sent: less is sent, again and again."""
-        since = self._packets.unreported_since()
-        if since is None or now - max(since, self._last_feedback) < _SILENCE + self.round_trip:
+        since, last = self._packets.unreported_since(), self._packets.last_sent()
+        if since is None or last is None or now - last > _SILENCE:  # nor is anything sent any more
+            return False
+        if now - max(since, self._last_feedback) < _SILENCE + self.round_trip:
             return False
         if now - self._silent_at >= _SILENT_STEP:
             self._silent_at = now
@@ -273,7 +315,7 @@ class BandwidthEstimator:
         self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
         rate = min(self._rate.rate_bps, self._loss.cap_bps)
         if self._drain_until is not None:
-            rate *= self._drained(self._standing.delay(*_QUICK, now))
+            rate *= self._draining(self._standing.delay(*_QUICK, now))
         self.target_bps = target = max(round(rate), self._floor)
         if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
             self._noticed = target

@@ -5,6 +5,7 @@ So a rise of the loss is tried out: for a moment a little less than what passes 
 link's own and is put up with; if it goes, the rate was too high. Knows counts and throughput. Does not know delay.
 """
 
+from collections import deque
 from math import sqrt
 from typing import Final
 
@@ -12,12 +13,15 @@ _WINDOW: Final = 0.5  # seconds, at least, and
 _FEWEST: Final = 30  # packets, for a verdict on whether the loss has risen
 _LONGEST: Final = 3.0  # seconds: then fewer do
 _TOLERATED: Final = 0.02  # above the link's own
-_SIGMAS: Final = 2.0  # of chance that are tolerated as well
+_SIGMAS: Final = 3.0  # of chance that are tolerated as well
 _MOST: Final = 0.25  # a loss above this is never taken for the link's own
 _LEARN: Final = 0.05  # weight of a window that is within the tolerance
-_LESS: Final = 0.97  # of what passes: sent while trying
+_LESS: Final = 0.9  # of what arrives: sent while trying
+_CARRIED: Final = 0.97  # of what arrived before: what the link carries, if the loss went
 _EXPECTED: Final = 8  # packets that would be lost too many while trying, if sending less did not help
-_STAYS: Final = 0.35  # of the excess, if it stays: the loss is the link's own
+_STAYS: Final = 0.5  # of the excess, if it stays: the loss is the link's own
+_HELD: Final = 0.2  # seconds that a missing packet may be late yet
+_MOST_HELD: Final = 256  # feedbacks
 _INFINITE: Final = float("inf")
 
 
@@ -25,14 +29,15 @@ class LossTest:
     """Fed with counts; `cap_bps` limits the rate while trying."""
 
     __slots__ = (
-        "_began",
         "_excess",
+        "_held",
         "_lost",
         "_received",
         "_settled",
         "_since",
         "cap_bps",
         "inherent",
+        "raised",
         "ratio",
     )
 
@@ -41,26 +46,39 @@ class LossTest:
         """The share that is lost at any rate."""
         self.ratio = 0.0
         """The share that was lost of late."""
+        self.raised = False
+        """More than usual was lost of late: no time to send more."""
         self.cap_bps = _INFINITE
         self._lost = self._received = 0
         self._since: float | None = None
         self._settled = 0.0  # packets sent before do not count
         self._excess = 0.0  # what is tried out
-        self._began = False
+        self._held: deque[list[float]] = deque(maxlen=_MOST_HELD)  # when told, lost, received, sent at
 
     @property
     def trying(self) -> bool:
         """Less than could be is sent, to see what becomes of the loss."""
         return self.cap_bps != _INFINITE
 
-    def update(self, lost: int, received: int, sent_at: float, now: float) -> None:
-        """Counts of one feedback (`lost` without those that came after all), the last packet sent at `sent_at`."""
-        if sent_at < self._settled:
-            return
-        if self._since is None:
-            self._since = now
-        self._lost += lost
-        self._received += received
+    def update(self, lost: int, received: int, recovered: int, sent_at: float, now: float) -> None:
+        """Counts of one feedback, whose last packet was sent at `sent_at`.
+
+        `recovered` were counted as lost before, and arrived after all.
+        """
+        held = self._held
+        for entry in held:
+            found = min(entry[1], recovered)
+            entry[1] -= found
+            entry[2] += found
+            recovered -= int(found)
+        held.append([now, lost, received, sent_at])
+        while held and now - held[0][0] >= _HELD:
+            _, lost_then, received_then, sent_then = held.popleft()
+            if sent_then >= self._settled:
+                if self._since is None:
+                    self._since = now
+                self._lost += int(lost_then)
+                self._received += int(received_then)
 
     def skip(self, until: float) -> None:
         """Forget the window; what was sent before `until` doesn't count."""
@@ -68,10 +86,10 @@ class LossTest:
         self._since = None
         self._settled = until
 
-    def judge(self, throughput_bps: float, now: float) -> float | None:
+    def judge(self, arriving_bps: float, now: float) -> float | None:
         """At the end of a window. A rate in bit/s means: this much is what the link carries.
 
-        `throughput_bps` counts what the link loses by its nature as arrived.
+        `arriving_bps` is what arrives of late.
         """
         count = self._lost + self._received
         if self._since is None or count <= 0:
@@ -88,11 +106,13 @@ class LossTest:
         self.ratio = ratio
         own = self.inherent
         chance = max(own, 0.01)
-        if ratio <= own + _TOLERATED + _SIGMAS * sqrt(chance * (1 - chance) / count):
+        chance = sqrt(chance * (1 - chance) / count)
+        self.raised = ratio > own + _TOLERATED + chance
+        if ratio <= own + _TOLERATED + _SIGMAS * chance:
             self.inherent = min(own + (ratio - own) * _LEARN, _MOST)
             return None
         self._excess = ratio - own
-        self.cap_bps = throughput_bps * _LESS
+        self.cap_bps = arriving_bps * _LESS
         self.skip(now)
         return None
 
@@ -101,7 +121,9 @@ class LossTest:
         self.cap_bps = _INFINITE
         self.skip(now)
         self.ratio = ratio
+        self.raised = False
         if ratio <= self.inherent + self._excess * _STAYS or ratio > _MOST:
-            return cap
+            self.inherent = min(self.inherent, ratio)
+            return cap / _LESS * _CARRIED / (1 - self.inherent)
         self.inherent = min((ratio + self.inherent + self._excess) / 2, _MOST)
         return None

@@ -11,17 +11,25 @@ from typing import Final
 from sfu.flow.bandwidth.cluster import Cluster
 from sfu.flow.bandwidth.sent import PROBE_IDS
 
-_FIRST: Final = 3.0  # times the start rate
+_FIRST: Final = 3.0  # times the start rate; nor is more tried at once after a drop
 _AGAIN: Final = 2.0  # times what passed
 _WORKED: Final = 0.7  # of a probe's rate passed: go on
 _PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
+_FALSE: Final = 1.5  # seconds: a drop so soon after a raise shows that the raise was wrong
+_RAISED: Final = 1.2  # times the estimate: so much more than was thought may be more still,
+_CONFIRM: Final = 1.0  # seconds: which is looked at so soon
 _SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
+_USED: Final = 0.8  # of the estimate is sent: it is used fully
+_PADDING_FULL: Final = 0.6  # of the rate, at least, is padding where media fills the estimate
+_PADDING: Final = 0.3  # of the rate, at least, is padding in a long cluster; the rest of it is media
 _RECOVER_AFTER: Final = 1.0  # seconds after a drop
 _RECOVERED: Final = 0.85  # of the rate before a drop is tried
 _DEEP: Final = 0.66  # a drop to less than this may have been a dip
 _BEYOND: Final = 1.1  # times the wish: passing the wish itself leaves no doubt about it
 _WORTH: Final = 1.05  # times the estimate, at least
 _SECONDS: Final = 0.03  # that a cluster lasts; with timers of some ms, shorter ones are not spread
+_JITTERS: Final = 5.0  # times the jitter: it would hide what a shorter one does to the queue
+_SHORTEST_NOISY, _LONGEST_NOISY = 0.1, 0.25  # seconds, then
 _FEWEST_BYTES: Final = 1200  # five packets of padding
 _TIMEOUT: Final = 1.5  # seconds, beyond sending it, until a cluster is given up
 
@@ -41,7 +49,19 @@ class Probe:
 class Probing:
     """One cluster at a time."""
 
-    __slots__ = ("_begun", "_due", "_follow", "_id", "_recover", "_until", "cluster", "failed", "succeeded")
+    __slots__ = (
+        "_begun",
+        "_doubtful",
+        "_due",
+        "_follow",
+        "_id",
+        "_limited_at",
+        "_recover",
+        "_until",
+        "cluster",
+        "failed",
+        "succeeded",
+    )
 
     def __init__(self) -> None:
         self.cluster: Cluster | None = None
@@ -52,51 +72,71 @@ class Probing:
         self._due = 0.0
         self._follow = 0.0  # rate to be tried next, 0 = none
         self._recover = 0.0  # the same after a drop
+        self._limited_at = float("-inf")  # the last time that a probe filled the link and was believed
+        # And that was wrong: others fill the link as well, and a probe takes more than its share.
+        self._doubtful = False
 
     def dropped(self, before_bps: float, after_bps: float, now: float) -> None:
         """The estimate fell; nothing is tried until that has had its effect."""
         self._follow = 0.0
+        self._doubtful = now - self._limited_at < _FALSE
         self._due = max(self._due, now + _PERIOD / 2)
         if after_bps < before_bps * _DEEP or self._recover:
             self._recover = max(self._recover, before_bps * _RECOVERED)
             self._due = now + _RECOVER_AFTER
 
-    def begin(self, estimate_bps: float, wish_bps: float, saturated: bool, now: float) -> Probe | None:
-        """The cluster to be sent now, if any: the link is calm."""
+    def begin(
+        self, estimate_bps: float, wish_bps: float, sent_bps: float, jitter: float, now: float
+    ) -> Probe | None:
+        """The cluster to be sent now, if any: the link is calm, but for `jitter` seconds of noise (0: little)."""
         if self.cluster is not None or now < self._due or wish_bps < estimate_bps * _WORTH:
             return None
+        saturated = sent_bps > estimate_bps * _USED
         factor = _FIRST if not self._begun else _SATURATED if saturated else _AGAIN
-        rate = min(self._follow or self._recover or estimate_bps * factor, wish_bps * _BEYOND)
+        rate = self._follow or min(self._recover, estimate_bps * _FIRST) or estimate_bps * factor
+        rate = min(rate, wish_bps * _BEYOND)
         self._follow = self._recover = 0.0
         if rate < estimate_bps * _WORTH:
             return None
         self._begun = True
         self._id = self._id % (PROBE_IDS - 1) + 1
-        goal = max(int(rate * _SECONDS / 8), _FEWEST_BYTES)
-        self.cluster = Cluster(self._id, rate, goal)
-        self._until = now + goal * 8 / rate + _TIMEOUT
-        return Probe(self._id, round(rate), goal)
+        padding, seconds = rate, _SECONDS
+        if jitter:  # long enough for media to be in it
+            padding = max(rate - sent_bps, rate * _PADDING)
+            seconds = min(max(jitter * _JITTERS, _SHORTEST_NOISY), _LONGEST_NOISY)
+        elif saturated:
+            padding = max(rate - sent_bps, rate * _PADDING_FULL)
+        goal = max(int(padding * seconds / 8), _FEWEST_BYTES)
+        self.cluster = Cluster(self._id, rate, goal, goal * 8 / padding, jitter > 0)
+        self._until = now + goal * 8 / padding + _TIMEOUT
+        return Probe(self._id, round(padding), goal)
 
     def expire(self, round_trip: float, now: float) -> None:
         """Give up a cluster of which too little was sent or told."""
         if self.cluster is not None and now >= self._until + round_trip:
             self._end(now)
 
-    def result(self, loss: float, now: float) -> float | None:
-        """The cluster was told of; the rate that it showed."""
+    def result(self, loss: float, estimate_bps: float, now: float) -> float | None:
+        """The cluster was told of; the rate in bit/s that it showed, None if nothing."""
         cluster = self.cluster
         assert cluster is not None
         rate = cluster.result(loss)
-        if rate is not None and rate >= cluster.rate_bps * _WORKED:
+        if rate is None or rate < cluster.rate_bps * _WORKED:
+            self._end(now)
+        else:
             self.cluster = None
             self.succeeded += 1
-            if not cluster.limited:
+            if not cluster.limited or (rate >= cluster.rate_bps and not self._doubtful):
                 self._follow = rate * _AGAIN
                 self._due = now
-                return rate
-            self._due = now + _PERIOD
-            return rate
-        self._end(now)
+            else:
+                self._due = now + _PERIOD
+        if cluster.limited and rate is not None and rate > estimate_bps:
+            self._limited_at = now
+            if self._doubtful:
+                return (rate + estimate_bps) / 2
+        if rate is not None and rate > estimate_bps * _RAISED and not cluster.noisy:
+            self._due = min(self._due, now + _CONFIRM)
         return rate
 
     def deadline(self) -> float:

@@ -25,7 +25,7 @@ _TICKS_PER_REFERENCE: Final = 256
 class Receipt:
     """What one feedback told that was not known before. Valid until the next one is matched."""
 
-    __slots__ = ("arrivals", "bytes", "first", "lost", "received", "recovered", "sends", "stop")
+    __slots__ = ("arrivals", "bytes", "first", "lost", "lost_bytes", "received", "recovered", "sends", "stop")
 
     def __init__(self) -> None:
         self.sends: list[float] = []
@@ -36,6 +36,7 @@ class Receipt:
         """Their sizes, and those of packets of which a lost feedback had spoken."""
         self.received = 0
         self.lost = 0
+        self.lost_bytes = 0
         self.recovered = 0
         """Reported missing before, and arrived after all."""
         self.first = self.stop = 0
@@ -90,7 +91,7 @@ class SentPackets:
             deltas = deltas[first - base : max(stop - base, 0)]
         size = self._assume(first) if deltas else 0
         times, entries = self._times, self._entries
-        received = lost = recovered = 0
+        received = lost = recovered = lost_size = 0
         slot = first - 1
         for delta in deltas:
             slot += 1
@@ -98,6 +99,7 @@ class SentPackets:
             if delta is None:
                 if entry and not entry & _LOST:
                     entries[slot & _MASK] = entry | _LOST
+                    lost_size += entry & _SIZE
                     if entry <= _SIZE:  # of probes, loss says little; what was assumed is past
                         lost += 1
                 continue
@@ -119,6 +121,7 @@ class SentPackets:
                     recovered += 1
         if stop > self._reported:
             self._reported = stop
+        receipt.lost_bytes = lost_size
         receipt.bytes, receipt.received, receipt.lost, receipt.recovered = size, received, lost, recovered
         return receipt
 

@@ -11,20 +11,29 @@ _WINDOW: Final = (
     10.0  # seconds; the base is the minimum of one to two of them, so drift and routes are forgotten
 )
 _KEPT: Final = 16  # feedbacks
+_WEIGHT: Final = 0.05  # of one feedback's spread
+_MOST_SPREAD: Final = 0.15  # seconds: more is a queue growing rather than jitter
 
 
 class StandingQueue:
     """Fed with the least one-way delay in each feedback."""
 
-    __slots__ = ("_before", "_lows", "_since", "_window")
+    __slots__ = ("_before", "_lows", "_since", "_spreads", "_window", "spread")
 
     def __init__(self) -> None:
         self._lows: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)
         self._window = self._before = float("inf")
         self._since: float | None = None
+        self._spreads = 0
+        self.spread = 0.0
+        """Seconds that the mean delay is above the least, smoothed: jitter."""
 
-    def update(self, low: float, count: int, now: float) -> None:
-        """`low` is the least arrival minus send time in seconds, of `count` packets told of at `now`."""
+    def update(self, low: float, mean: float, count: int, now: float) -> None:
+        """The least and the mean arrival minus send time in seconds, of `count` packets told of at `now`."""
+        if count > 1:  # few packets rarely have one that was as fast as can be
+            spread = min((mean - low) * (count + 1) / (count - 1), _MOST_SPREAD)
+            self._spreads += 1
+            self.spread += (spread - self.spread) * max(_WEIGHT, 1 / self._spreads)
         if self._since is None:
             self._since = now
         elif now - self._since >= _WINDOW:

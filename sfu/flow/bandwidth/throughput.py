@@ -14,40 +14,45 @@ _KEPT: Final = 64  # marks: beyond 600 ms even when they are 20 ms apart
 class Throughput:
     """Fed once per feedback. Rates in bit/s are 0 until enough was told."""
 
-    __slots__ = ("_marks", "_total", "long_bps", "sent_bps", "short_bps")
+    __slots__ = ("_marks", "_sent", "_total", "long_bps", "sent_bps", "short_bps")
 
     def __init__(self) -> None:
-        self._marks: deque[tuple[float, float, int]] = deque(maxlen=_KEPT)  # arrival, send, bytes until then
-        self._total = 0
+        self._marks: deque[tuple[float, float, int, int]] = deque(maxlen=_KEPT)
+        """Arrival, send, bytes that arrived and bytes that were sent until then."""
+        self._total = self._sent = 0
         self.short_bps = 0.0
         """Over the last 200 ms."""
         self.long_bps = 0.0
         """Over the last 600 ms."""
         self.sent_bps = 0.0
-        """What the bytes of `short_bps` were sent at."""
+        """What these bytes were sent at, with those that got lost among them."""
 
-    def update(self, size: int, send: float, arrival: float) -> None:
-        """`size` more bytes are known to have arrived; the last was sent at `send` and came at `arrival`."""
+    def update(self, size: int, lost: int, send: float, arrival: float) -> None:
+        """`size` more bytes are known to have arrived, and `lost` not to.
+
+        The last that arrived was sent at `send` and came at `arrival`.
+        """
         marks = self._marks
         self._total += size
+        self._sent += size + lost
         total = self._total
         if marks:
-            last_arrival, last_send, _ = marks[-1]
+            last_arrival, last_send, _, _ = marks[-1]
             if abs(arrival - last_arrival) > 60:  # seconds: a clock that was set, or a lie
                 marks.clear()
             else:
                 arrival, send = max(arrival, last_arrival), max(send, last_send)
                 if len(marks) > 1 and arrival - marks[-2][0] < _STEP:
                     marks.pop()
-        marks.append((arrival, send, total))
+        marks.append((arrival, send, total, self._sent))
         short = False
         for index in range(len(marks) - 2, -1, -1):
-            since, sent, before = marks[index]
+            since, send_since, before, sent_before = marks[index]
             span = arrival - since
             if span >= _SHORT and not short:
                 short = True
                 self.short_bps = self.long_bps = (total - before) * 8 / span
-                self.sent_bps = (total - before) * 8 / max(send - sent, 0.001)
+                self.sent_bps = (self._sent - sent_before) * 8 / max(send - send_since, 0.001)
             if span >= _LONG:
                 self.long_bps = (total - before) * 8 / span
                 break

@@ -97,7 +97,7 @@ class _Run:
         self.padded = 0.0
         self.queue: deque[tuple[float, int, int]] = deque()  # entered, size, seq16 (-1: cross traffic)
         self.queued = 0
-        self.free_at = 0.0
+        self.free_at = self.rate = 0.0
         self.flying: list[tuple[float, int, int, int]] = []
         self.order = 0
         self.arrivals = TransportWideArrivals()
@@ -151,7 +151,8 @@ class _Run:
 
     def send(self, now: float) -> None:
         path = self.path
-        self.budget = min(self.budget + self.estimator.target_bps * path.pace / 8 * path.timer, 2.0 * PACKET)
+        step = self.estimator.target_bps * path.pace / 8 * path.timer
+        self.budget = min(self.budget + step, max(2.0 * PACKET, step))
         while self.budget > 0 and self.backlog >= 200:
             size = int(min(self.backlog, PACKET))
             self.backlog -= size
@@ -192,9 +193,13 @@ class _Run:
 
     def bottleneck(self, now: float) -> None:
         path = self.path
+        rate = path.rate(now)
+        if rate != self.rate:  # what was not sent at the old one is sent at the new one from now on
+            self.rate = rate
+            self.free_at = max(self.free_at, now - 0.001)
         while self.queue:
             entered, size, seq16 = self.queue[0]
-            leaves = max(self.free_at, entered) + size * 8 / path.rate(now)
+            leaves = max(self.free_at, entered) + size * 8 / rate
             if leaves > now:
                 return
             self.queue.popleft()
