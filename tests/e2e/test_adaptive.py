@@ -17,7 +17,7 @@ from tests.e2e.room import INIT_SCRIPT, Person, room
 from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.browser
-FPS = 8
+FPS = 5
 KEY_FRAME_S = 1.0  # that a key frame takes, asked for and brought, on a busy machine
 # What is received of pictures, by m-line.
 RECEIVED = """async () => {
@@ -83,7 +83,7 @@ async def around_a_slow_link(kbps: int) -> AsyncIterator[tuple[Daemon, Person, P
     """A room of three of whom the second is behind a link that carries so much towards it."""
     with Network() as network:
         near, far = network.link(), network.link()
-        far.impair(towards=Impairment(rate_kbps=kbps))
+        far.impair(towards=Impairment(rate_kbps=kbps, queue_ms=200))
         async with AsyncExitStack() as stack:
             daemon = await stack.enter_async_context(Daemon(host=HUB_ADDRESS, namespace=network.hub))
             browsers = [
