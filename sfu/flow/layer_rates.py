@@ -9,7 +9,10 @@ from typing import Final
 _TEMPORAL: Final = 8  # RFC 9628 4.2, AV1 RTP A.8: three bits
 _SPATIAL: Final = 8
 _STEP: Final = 0.25  # seconds between two looks at the sums
-_MEMORY: Final = 0.8  # seconds: a key frame every few seconds must not make a layer seem dear
+_FIRST: Final = (
+    1.0  # seconds until the first: a stream begins with a key frame, which says little of its rate
+)
+_MEMORY: Final = 1.0  # seconds: nor must a later one make a layer seem dear
 _SILENT: Final = 2.0  # after so long a pause measuring begins anew
 _FADED: Final = 1000  # bits a second: a layer below is not sent any more
 
@@ -34,20 +37,21 @@ class LayerRates:
         elapsed = now - self._rolled
         if elapsed > _SILENT:  # also the first packet
             self._began = now
+            self._next = now + _FIRST
         else:
             share = max(1 - math.exp(-elapsed / _MEMORY), elapsed / (now - self._began))
             for index, size in enumerate(self._bytes):
                 if size or index in self._rates:
                     before = self._rates.get(index, 0.0)
                     self._rates[index] = before + (size * 8 / elapsed - before) * share
+            self._next = now + _STEP
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rolled = now
-        self._next = now + _STEP
 
     def cumulative(self) -> dict[tuple[int, int], int]:
         """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
 
-        Empty until a quarter of a second was measured.
+        Empty until a second was measured.
         """
         alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
         return {

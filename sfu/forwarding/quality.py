@@ -3,6 +3,8 @@
 Knows one encoding's figures. Does not know who takes it.
 """
 
+from dataclasses import replace
+
 from sfu.flow.allocation import Option
 from sfu.flow.layer_rates import LayerRates
 
@@ -11,6 +13,8 @@ from sfu.flow.layer_rates import LayerRates
 _BPS_PER_PIXEL = 1.6
 _LEAST_BPS = 50_000
 _WIDE = 16 / 9
+# The layers of an option that is the whole encoding.
+WHOLE = 7
 # Of the largest encoding until a key frame tells it.
 _ASSUMED_HEIGHT = 720
 
@@ -45,14 +49,16 @@ class Quality:
         measured = self.rates.cumulative()
         if not measured:
             height = self.height
-            return [
-                Option(self.rid, 0, 0, round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height), height)
-            ]
+            bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
+            return [Option(self.rid, WHOLE, WHOLE, bps, height)]
         found = [
             Option(self.rid, spatial, temporal, bps, self.layer_height(spatial))
             for (spatial, temporal), bps in measured.items()
         ]
-        return sorted(found, key=lambda option: (option.bps, option.spatial, option.temporal))
+        found.sort(key=lambda option: (option.bps, option.spatial, option.temporal))
+        # The best is called the same whatever is known of layers, so that who takes it goes on with it.
+        found[-1] = replace(found[-1], spatial=WHOLE, temporal=WHOLE)
+        return found
 
     def layer_height(self, spatial: int) -> int:
         """Of one spatial layer."""

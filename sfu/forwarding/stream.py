@@ -96,8 +96,9 @@ class Stream:
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
-        if self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer):
-            self._unfiltered = False
+        whole = self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer)
+        self._unfiltered = False
+        if whole:
             self.whole_until = EVERYTHING
         else:
             self.whole_until = NOTHING

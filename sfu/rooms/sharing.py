@@ -14,6 +14,7 @@ from sfu.flow.wants import Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
+from sfu.forwarding.quality import WHOLE
 from sfu.forwarding.slot import Slot, SlotState, Target
 from sfu.rooms.member import Bandwidth, SlotFlow, View
 from sfu.rooms.room import Room
@@ -24,6 +25,9 @@ LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
 # Seconds from the first report of the client in which the estimate may still be a guess: no video is paused for it.
 SETTLING: Final = 2.0
+# Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
+# nothing is to be sent.
+PATIENCE: Final = 2.0
 # A client that has not reported on transport-wide numbers for so long after the first video never will.
 DEAF: Final = 6.0
 # What is shared where nothing is known of the link.
@@ -53,6 +57,7 @@ class Sharing:
         self._allocator = Allocator()
         self._views: dict[str, View] = {}
         self._limits: dict[str, Limit] = {}
+        self._short: dict[str, float] = {}  # since when there is too little for each slot
         self._allocated_bps = 0
         self._began: float | None = None  # when there was video to share first
         self._known: float | None = None  # when the client had reported first
@@ -82,6 +87,7 @@ class Sharing:
         self._views.pop(mid, None)
         self._limits.pop(mid, None)
         self._sent.pop(mid, None)
+        self._short.pop(mid, None)
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -180,8 +186,12 @@ class Sharing:
     def _apply(self, slot: Slot, want: Want, choice: Choice, now: float) -> None:
         self._limits[slot.mid] = choice.limit
         option = choice.option
-        if option is None and choice.limit is Limit.BANDWIDTH and self._settling(now):
-            option = want.options[0]
+        if option is None and choice.limit is Limit.BANDWIDTH:
+            since = self._short.setdefault(slot.mid, now)
+            if self._settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
+                option = want.options[0]
+        else:
+            self._short.pop(slot.mid, None)
         if option is None:
             if choice.limit is Limit.NOTHING:  # whatever comes first is waited for
                 slot.wish(frozenset(encoding.rid for encoding in _publication(slot).encodings), now)
@@ -195,15 +205,8 @@ class Sharing:
         self._allocated_bps += option.bps
         slot.resume()
         slot.wish(_wishes(slot, publication, encoding, want, choice), now)
-        best = encoding.options()[-1]
-        slot.aim(
-            Target(
-                encoding,
-                option.spatial if option.spatial < best.spatial else ALL,
-                option.temporal if option.temporal < best.temporal else ALL,
-            ),
-            now,
-        )
+        whole = option.spatial == WHOLE and option.temporal == WHOLE
+        slot.aim(Target(encoding) if whole else Target(encoding, option.spatial, option.temporal), now)
         if slot.encoding is not None and slot.encoding is not encoding:
             _reduce(slot, slot.encoding, option.bps)
 
@@ -267,8 +270,8 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     found: list[Option] = []
     for encoding in present:
         options = encoding.options()
-        top = max(option.temporal for option in options)
-        found += [option for option in options if encoding is present[0] or option.temporal >= top - 1]
+        smooth = sorted({option.temporal for option in options})[-2:]
+        found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
 
 

@@ -74,6 +74,7 @@ class BandwidthEstimator:
         "_trend",
         "_usage",
         "_wish",
+        "link_bps",
         "round_trip",
         "source",
         "target_bps",
@@ -84,6 +85,8 @@ class BandwidthEstimator:
     ) -> None:
         assert 0 < floor_bps <= start_bps <= ceiling_bps
         self.target_bps = start_bps
+        self.link_bps = start_bps
+        """What the link is believed to carry: above `target_bps` for the moment in which its queue is emptied."""
         self.source = Source.NONE
         self.round_trip = _INITIAL_ROUND_TRIP
         """Seconds; set by the owner when reports say more."""
@@ -314,6 +317,7 @@ class BandwidthEstimator:
         """The target from all there is."""
         self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
         rate = min(self._rate.rate_bps, self._loss.cap_bps)
+        self.link_bps = max(round(rate), self._floor)
         if self._drain_until is not None:
             rate *= self._draining(self._standing.delay(*_QUICK, now))
         self.target_bps = target = max(round(rate), self._floor)
