@@ -91,7 +91,9 @@ def verdicts(results: Sequence[Result]) -> list[Verdict]:
                 )
         if result.waiting_s > WAIT * len(result.series.shown):
             waited = result.waiting_s / len(result.series.shown)
-            found.append(Verdict(False, f"{name_of(result)}: {waited:.1f} s go by until a camera is seen, on average"))
+            found.append(
+                Verdict(False, f"{name_of(result)}: {waited:.1f} s go by until a camera is seen, on average")
+            )
         if result.broken:
             found.append(
                 Verdict(False, f"{name_of(result)}: {result.broken} pictures lack what they refer to")

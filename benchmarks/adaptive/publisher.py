@@ -138,7 +138,9 @@ class Publisher:
             self._loud = not self._loud
             self._loud_until = now + self._chosen.uniform(*(SYLLABLE if self._loud else PAUSE))
         loud = speaks and self._loud
-        level = bytes((0x80 | self._chosen.randrange(25, 40) if loud else 65,))  # RFC 6464: -dBov, and the voice flag
+        level = bytes(
+            (0x80 | self._chosen.randrange(25, 40) if loud else 65,)
+        )  # RFC 6464: -dBov, and the voice flag
         self._send(self._audio, payload, 0, self._audio.stamp(now, 48_000), 0, "", now, level)
 
     def _send(
