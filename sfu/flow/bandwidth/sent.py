@@ -51,8 +51,8 @@ class SentPackets:
     def __init__(self) -> None:
         self.next = 0
         """The number (unwrapped) of the next packet."""
-        self._times = array("d", bytes(8 * KEPT))
-        self._entries = array("I", bytes(4 * KEPT))
+        self._times = array("d")
+        self._entries = array("I")
         self._reported = 0  # the lowest number of which nothing was said yet, nor of a higher one
         self._reference: int | None = None  # unwrapped reference time of the last feedback
         self._receipt = Receipt()
@@ -62,6 +62,9 @@ class SentPackets:
         seq = self.next
         self.next = seq + 1
         slot = seq & _MASK
+        if not self._entries:  # the rings are made when first needed: not every client reports
+            self._times = array("d", bytes(8 * KEPT))
+            self._entries = array("I", bytes(4 * KEPT))
         self._times[slot] = now
         self._entries[slot] = size | probe << _PROBE_SHIFT if probe else size
         return seq
