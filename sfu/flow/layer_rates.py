@@ -20,12 +20,12 @@ _FADED: Final = 1000  # bits a second: a layer below is not sent any more
 class LayerRates:
     """Smoothed rates by (spatial, temporal). What was measured last stays known while nothing comes."""
 
-    __slots__ = ("_began", "_bytes", "_next", "_rates", "_rolled")
+    __slots__ = ("_bytes", "_next", "_rates", "_rolled")
 
     def __init__(self) -> None:
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rates: dict[int, float] = {}
-        self._began = self._rolled = self._next = float("-inf")
+        self._rolled = self._next = float("-inf")
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
         """A packet of `size` bytes came; layer numbers within three bits. Called for every packet."""
@@ -33,13 +33,18 @@ class LayerRates:
             self._roll(now)
         self._bytes[spatial << 3 | temporal] += size
 
+    def resume(self) -> None:
+        """The stream was switched off, and begins again: the time between says nothing of its rate."""
+        self._next = self._rolled = float("-inf")
+
     def _roll(self, now: float) -> None:
         elapsed = now - self._rolled
         if elapsed > _SILENT:  # also the first packet
-            self._began = now
             self._next = now + _FIRST
         else:
-            share = max(1 - math.exp(-elapsed / _MEMORY), elapsed / (now - self._began))
+            share = 1 - math.exp(-elapsed / _MEMORY)
+            if not self._rates:
+                share = 1.0
             for index, size in enumerate(self._bytes):
                 if size or index in self._rates:
                     before = self._rates.get(index, 0.0)

@@ -16,6 +16,8 @@ from sfu.wire.transport_feedback import Feedback
 # Packets leave at this multiple of the estimate: a key frame is spread over the time that the link takes for it, and
 # what waits here is not added to a queue that the estimate has grown.
 PACING_FACTOR: Final = 1.5
+# By REMB not below this, bits a second: that of some clients is no more than what they received.
+LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
 CLOGGED: Final = 1.0
 CLEARED: Final = 0.3
@@ -141,7 +143,8 @@ class Egress:
         self._estimated(self.estimator.remb(min(bitrate_bps, _MOST_BPS), now), now)
 
     def _estimated(self, changed: bool, now: float) -> None:
-        self.pacer.rate_bps = PACING_FACTOR * self.estimator.target_bps
+        rate = PACING_FACTOR * self.estimator.target_bps
+        self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
         self.paced = self.estimator.source is not Source.NONE
         if changed:
             self.on_change(now)

@@ -185,9 +185,9 @@ class Encoding:
         """Of its largest picture, in pixels."""
         return self.quality.height
 
-    def options(self) -> list[Option]:
-        """What may be taken of it, ascending in rate."""
-        return self.quality.options()
+    def options(self, rank: int = 0) -> list[Option]:
+        """What may be taken of it, ascending in rate; `rank` is its place in its publication."""
+        return self.quality.options(rank)
 
     # -- packets ---------------------------------------------------------------------------------------------
 

@@ -44,15 +44,18 @@ class Quality:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
 
-    def options(self) -> list[Option]:
-        """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be."""
+    def options(self, rank: int = 0) -> list[Option]:
+        """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be.
+
+        `rank`: its place among the encodings of its publication.
+        """
         measured = self.rates.cumulative()
         if not measured:
             height = self.height
             bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
-            return [Option(self.rid, WHOLE, WHOLE, bps, height)]
+            return [Option(self.rid, WHOLE, WHOLE, bps, height, rank)]
         found = [
-            Option(self.rid, spatial, temporal, bps, self.layer_height(spatial))
+            Option(self.rid, spatial, temporal, bps, self.layer_height(spatial), rank)
             for (spatial, temporal), bps in measured.items()
         ]
         found.sort(key=lambda option: (option.bps, option.spatial, option.temporal))

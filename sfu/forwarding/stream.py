@@ -96,14 +96,13 @@ class Stream:
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
-        whole = self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer)
-        self._unfiltered = False
-        if whole:
+        if self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer):
             self.whole_until = EVERYTHING
         else:
             self.whole_until = NOTHING
             self.filter.aim(self.spatial, self.temporal)
             self.filter.start(layer)
+        self._unfiltered = False
         self._observe_at = now + REPORT_INTERVAL
         self.report_soon(now)
 
