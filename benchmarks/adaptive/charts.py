@@ -25,6 +25,7 @@ matplotlib.use("Agg")
 
 SIZE = (7.2, 5.6)  # inches
 HEIGHTS = (5, 2, 2)
+LONGEST_TITLE = 60  # characters that fit above it
 LINES: tuple[tuple[str, float, Any], ...] = (
     ("sent", 1.2, "-"),
     ("target", 1.2, "-"),
@@ -70,9 +71,9 @@ def _drawing(result: Result, theme: Theme, *, titled: bool) -> Drawing:
     shown.set_xlabel("seconds", color=theme.muted)
     shown.set_xlim(0, result.seconds)
     if titled:
-        rates.set_title(
-            f"{name_of(result)}: {result.text}", loc="left", color=theme.ink, fontweight="bold", pad=24
-        )
+        title = f"{name_of(result)}: {result.text}"
+        title = name_of(result) if len(title) > LONGEST_TITLE else title
+        rates.set_title(title, loc="left", color=theme.ink, fontweight="bold", pad=24)
     return drawing
 
 

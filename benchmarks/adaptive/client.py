@@ -34,6 +34,7 @@ from benchmarks.topology.participant import enter_namespace
 
 ROOM = "adaptive"
 REPORT_MS = 200
+LATE = 0.030  # seconds that a client waits for its processor; beyond, that counts
 ETHERNET = 14  # bytes of header that the kernel's shaping counts, too
 FAILURES = (ServerError, ConnectionError, TimeoutError, ValueError, OSError, aiohttp.ClientError)
 
@@ -210,7 +211,7 @@ async def _subscribe(
     heard.client, heard.record, heard.began = subscriber, record, began
     subscriber.start(began)
     inbox.open(lambda message: _told_subscriber(subscriber, record, message, began))
-    stack.callback(_pulsing(subscriber))
+    stack.callback(_pulsing(subscriber, record))
     pipe.send(("began", began))
     await signaling.request("reports", every_ms=REPORT_MS)
     await asyncio.sleep(began + record.seconds - time.monotonic())
@@ -229,14 +230,17 @@ def _told_subscriber(subscriber: Subscriber, record: Record, message: dict[str, 
         record.opinions.append(Opinion(now - began, *figures, message["source"], limits))
 
 
-def _pulsing(client: Publisher | Subscriber) -> Callable[[], None]:
+def _pulsing(client: Publisher | Subscriber, record: Record | None = None) -> Callable[[], None]:
     """Move a client from deadline to deadline; call what is returned to stop."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 
     def pulse() -> None:
         nonlocal timer
-        client.pulse(time.monotonic())
+        now, due = time.monotonic(), client.deadline()
+        if record is not None and due is not None and now - due > LATE:
+            record.late_s += now - due
+        client.pulse(now)
         deadline = client.deadline()
         assert deadline is not None
         timer = loop.call_later(max(0.0, deadline - time.monotonic()), pulse)

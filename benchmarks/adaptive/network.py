@@ -28,6 +28,7 @@ from tests.e2e.daemon import Daemon
 PUBLISHERS = 4
 WARM_UP = 2.0  # seconds that publishers are there before
 POLL = 0.1  # seconds between two looks at a queue
+LATE_SHARE = 0.01  # of the time: beyond it, figures are the machine's rather than the server's
 READY_TIMEOUT = 30.0
 END_TIMEOUT = 5.0
 Say = Callable[[str], None]
@@ -105,6 +106,11 @@ async def _collect(hand: _Hand, watch: asyncio.Task[None], seen: Record, began: 
     """What the subscriber has recorded, with what was seen of its link."""
     record: Record = await hand.answer("record", END_TIMEOUT + 5)
     await watch
+    if record.late_s > seen.seconds * LATE_SHARE:
+        share = record.late_s / seen.seconds
+        record.remarks.append(
+            f"the machine is too busy: the subscriber waited for its processor {share:.0%} of the time"
+        )
     record.sent, record.queue, record.overflowed = seen.sent, seen.queue, seen.overflowed
     return record
 

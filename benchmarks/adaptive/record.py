@@ -68,4 +68,5 @@ class Record:
     key_frame_requests: int = 0
     key_frames: int = 0  # shown
     broken: int = 0
+    late_s: float = 0.0  # that the client got no processor when it should have: real links only
     remarks: list[str] = field(default_factory=list)

@@ -43,10 +43,9 @@ export class Slots {
   /**
    * Gives every tile that has something to receive its slots, and makes more if they run out.
    * @param {TileModel[]} tiles
-   * @param {ReadonlySet<string>} unseen  keys of tiles that are heard only
-   * @param {number} most  video slots are made up to this number
+   * @param {import('./path.js').Watch} watch  video slots are made up to its `most`
    */
-  assign(tiles, unseen, most) {
+  assign(tiles, { unseen, loud, most }) {
     const wanted = new Map(tiles.filter(({ audio, video }) => audio || video).map((tile) => [tile.key, tile]));
     for (const { tile, slot } of this.#seated()) {
       const gone = !wanted.has(tile) || (unseen.has(tile) && this.#slots.video.includes(slot));
@@ -57,6 +56,7 @@ export class Slots {
       this.#seat('audio', key, !unseen.has(key), Infinity);
       if (!unseen.has(key)) this.#seat('video', key, true, most);
     }
+    this.#pair(loud);
     for (const kind of /** @type {const} */ (['audio', 'video'])) {
       for (const slot of this.#slots[kind]) want(slot, wanted.get(slot.tile ?? '')?.[kind]?.id ?? null);
     }
@@ -109,6 +109,22 @@ export class Slots {
 
   #seated() {
     return this.#all().flatMap((slot) => (slot.tile === null ? [] : [{ tile: slot.tile, slot }]));
+  }
+
+  /**
+   * Who has come into view got a picture's slot that was free, of another pair than the sound's: sound and picture are
+   * not played in step. The sound moves into the pair once nobody hears it move.
+   * @param {ReadonlySet<string>} loud
+   */
+  #pair(loud) {
+    for (const { tile, sync } of this.#slots.video) {
+      const present = this.#slots.audio.find((slot) => slot.tile === tile);
+      const partner = this.#slots.audio.find((slot) => slot.sync === sync);
+      if (tile === null || !present || !partner || present === partner) continue;
+      if (loud.has(tile) || loud.has(partner.tile ?? '')) continue;
+      present.tile = partner.tile;
+      partner.tile = tile;
+    }
   }
 
   /** @param {number} most */
