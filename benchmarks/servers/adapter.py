@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import ifaddr
+
 from benchmarks.load.link import Link
 from benchmarks.load.media import Stream
 
 STOP_TIMEOUT = 5.0
+LOGS = Path(__file__).parent.parent / "out"
 
 
 class ServerError(RuntimeError):
@@ -132,3 +135,12 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def own_address() -> str:
+    """An IPv4 address of this machine that is not loopback if it has one: some servers offer no other.
+
+    What is sent to it stays inside the machine.
+    """
+    found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    return next((ip for ip in found if not ip.startswith("127.")), "127.0.0.1")
