@@ -93,7 +93,9 @@ def write_answer(link: Link, offer: str, candidate: tuple[str, int]) -> str:
     lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", *groups, "a=msid-semantic: WMS *"]
     for block in blocks:
         head, *attributes = block.splitlines()
-        kept = [line for line in attributes if line.startswith(("a=mid:", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"))]
+        kept = [
+            line for line in attributes if line.startswith(("a=mid:", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"))
+        ]
         lines += [
             f"m={head}",
             "c=IN IP4 0.0.0.0",

@@ -12,11 +12,13 @@ from benchmarks.load.floor import NAMES as FLOORS
 from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 from benchmarks.servers.janus import Janus
+from benchmarks.servers.pion import Pion
 
 SERVERS: dict[str, Callable[[], Server]] = {
     "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
     "janus": lambda: Janus("janus"),
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
+    "pion": lambda: Pion("pion"),
 }
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 

@@ -103,7 +103,9 @@ class Janus:
         folder = Path(self._folder.name)
         loops = f"event_loops = {self._event_loops}" if self._event_loops else ""
         others = ",".join(f"libjanus_{name}.so" for name in OTHER_PLUGINS)
-        (folder / "janus.jcfg").write_text(CONFIGURATION.format(loops=loops, others=others, address=self._address))
+        (folder / "janus.jcfg").write_text(
+            CONFIGURATION.format(loops=loops, others=others, address=self._address)
+        )
         (folder / "janus.transport.websockets.jcfg").write_text(WEBSOCKETS.format(port=port))
         await self._process.start(["janus", "--configs-folder", str(folder)], core, {})
         self._session = aiohttp.ClientSession()
@@ -117,7 +119,9 @@ class Janus:
                         )
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise ServerError(f"{self.name} is not up after {START_TIMEOUT:.0f} s:\n{self._process.tail()}") from None
+            raise ServerError(
+                f"{self.name} is not up after {START_TIMEOUT:.0f} s:\n{self._process.tail()}"
+            ) from None
         self._reader = asyncio.create_task(self._read(self._socket))
         self._janus_session = (await self._request("create"))["data"]["id"]
 
@@ -131,7 +135,10 @@ class Janus:
                 waiting.set_result(message)
             elif message["janus"] == "event" and (handle := self._handles.get(message["sender"])) is not None:
                 handle.events.put_nowait(message)
-            elif message["janus"] == "webrtcup" and (handle := self._handles.get(message["sender"])) is not None:
+            elif (
+                message["janus"] == "webrtcup"
+                and (handle := self._handles.get(message["sender"])) is not None
+            ):
                 handle.up.set()
 
     async def _request(self, kind: str, **fields: object) -> dict[str, Any]:
