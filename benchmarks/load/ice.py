@@ -34,7 +34,7 @@ class Agent:
     _tie_breaker: int = field(default_factory=lambda: secrets.randbits(64))
 
     def request(self) -> bytes:
-        """A check, which nominates the pair if this end controls (RFC 8445 7.2.2); later it renews consent (RFC 7675)."""
+        """A check (RFC 8445 7.2.2), which nominates if this end controls; later it renews consent (RFC 7675)."""
         message = stun.Message(
             stun.Method.BINDING,
             stun.Class.REQUEST,

@@ -34,13 +34,14 @@ general: {{ debug_level = 2; session_timeout = 0; {loops} }}
 nat: {{ ice_enforce_list = "{address}" }}
 media: {{ }}
 plugins: {{ disable = "{others}" }}
-transports: {{ disable = "libjanus_http.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so" }}
+transports: {{ disable = "{transports}" }}
 events: {{ broadcast = false }}
 """
 OTHER_PLUGINS = (
     "audiobridge", "duktape", "echotest", "lua", "nosip", "recordplay", "sip", "streaming", "textroom", "videocall",
     "voicemail",
 )  # fmt: skip
+OTHER_TRANSPORTS = ("http", "mqtt", "nanomsg", "pfunix", "rabbitmq")
 WEBSOCKETS = """
 general: {{ json = "compact"; ws = true; ws_port = {port}; ws_ip = "127.0.0.1"; wss = false }}
 admin: {{ admin_ws = false }}
@@ -102,9 +103,9 @@ class Janus:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         loops = f"event_loops = {self._event_loops}" if self._event_loops else ""
-        others = ",".join(f"libjanus_{name}.so" for name in OTHER_PLUGINS)
+        others, transports = (_libraries(names) for names in (OTHER_PLUGINS, OTHER_TRANSPORTS))
         (folder / "janus.jcfg").write_text(
-            CONFIGURATION.format(loops=loops, others=others, address=self._address)
+            CONFIGURATION.format(loops=loops, others=others, transports=transports, address=self._address)
         )
         (folder / "janus.transport.websockets.jcfg").write_text(WEBSOCKETS.format(port=port))
         await self._process.start(["janus", "--configs-folder", str(folder)], core, {})
@@ -234,7 +235,8 @@ class Janus:
         member.receives += [(seat.link, stream) for other in watch for _, stream in other.sends]
 
     async def _start(self, seat: Seat, event: dict[str, Any]) -> None:
-        assert seat.link is not None and seat.watching is not None
+        assert seat.link is not None
+        assert seat.watching is not None
         sdp = write_answer(seat.link, event["jsep"]["sdp"], seat.address)
         answer = {"type": "answer", "sdp": sdp, "trickle": False}
         await self._ask(seat.watching, "started", body={"request": "start"}, jsep=answer)
@@ -267,3 +269,7 @@ class Janus:
         await self._process.stop()
         if self._folder is not None:
             self._folder.cleanup()
+
+
+def _libraries(names: Sequence[str]) -> str:
+    return ",".join(f"libjanus_{name}.so" for name in names)
