@@ -215,9 +215,25 @@ def identify(received: bytes) -> tuple[int, int] | None:
     return (stream, packet) if magic == MAGIC else None
 
 
+def descriptor_size(payload: bytes) -> int:
+    """Bytes of the VP8 payload descriptor (RFC 7741 4.2) at the start of `payload`; more than it has when cut off."""
+    if len(payload) < 2 or not payload[0] & 0x80:
+        return 1
+    extensions, size = payload[1], 2
+    if extensions & 0x80:  # I: a picture id, of two bytes when its first bit is set
+        size += 2 if len(payload) > size and payload[size] & 0x80 else 1
+    size += 1 if extensions & 0x40 else 0  # L: TL0PICIDX
+    return size + (1 if extensions & 0x30 else 0)  # T or K: one byte for both
+
+
 def proven(received: bytes, stream: Stream, frame: Frame, packet: int) -> bool:
-    """Whether a received payload is, byte for byte, what was sent (the VP8 picture id aside)."""
+    """Whether a received payload is, byte for byte, what was sent.
+
+    A server may write the VP8 descriptor anew, all but its S bit (which packet begins the frame) and N bit.
+    """
     sent = payload(stream, frame, packet - frame.first)
     if stream.kind != "video":
         return received == sent
-    return received[:2] == sent[:2] and received[DESCRIPTOR:] == sent[DESCRIPTOR:]
+    start = descriptor_size(received)
+    same_flags = received[:1] != b"" and (received[0] ^ sent[0]) & 0x3F == 0
+    return same_flags and received[start:] == sent[DESCRIPTOR:]

@@ -137,6 +137,11 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return port
 
 
+def udp_port() -> int:
+    """The same for UDP."""
+    return free_port(socket.SOCK_DGRAM)
+
+
 def own_address() -> str:
     """An IPv4 address of this machine that is not loopback if it has one: some servers offer no other.
 

@@ -12,6 +12,7 @@ from benchmarks.load.floor import NAMES as FLOORS
 from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 from benchmarks.servers.janus import Janus
+from benchmarks.servers.livekit import LiveKit
 from benchmarks.servers.pion import Pion
 
 SERVERS: dict[str, Callable[[], Server]] = {
@@ -19,6 +20,7 @@ SERVERS: dict[str, Callable[[], Server]] = {
     "janus": lambda: Janus("janus"),
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
     "pion": lambda: Pion("pion"),
+    "livekit": lambda: LiveKit("livekit"),
 }
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 

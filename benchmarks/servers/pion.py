@@ -1,14 +1,12 @@
 """Drives a plain forwarding server on Pion (Go), whose source is beside this file, over its HTTP requests.
 
-Knows: how it is built, its one request; what a member sends and what it watches are two connections.
+Knows: its one request; what a member sends and what it watches are two connections.
 Does not know: the load, nor how it is measured.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +19,8 @@ from benchmarks.load.media import Stream
 from benchmarks.load.sdp import Section, read_answer, write_offer
 from benchmarks.load.seam import certificate
 from benchmarks.servers.adapter import LOGS, Member, Process, ServerError, free_port
+from benchmarks.servers.building import go_build, missing_go, until_healthy
 
-START_TIMEOUT = 20.0
-BUILD_TIMEOUT = 600.0
 SOURCE = Path(__file__).parent / "pion"
 
 
@@ -55,55 +52,21 @@ class Pion:
         return LOGS / "pion"
 
     def missing(self) -> str | None:
-        if self._program.exists() or shutil.which("go"):
-            return None
-        return "Go is not installed, which builds it: apt-get install golang-go (1.24 or newer)"
+        return missing_go(self._program)
 
     @property
     def pids(self) -> Sequence[int]:
         return self._process.pids
 
     async def start(self, core: int) -> None:
-        await self._build()
+        await go_build(SOURCE, self._program)
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         await self._process.start(
             [str(self._program), "-listen", f"127.0.0.1:{port}"], core, {"GOMAXPROCS": "1"}
         )
         self._session = aiohttp.ClientSession()
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                while not await self._healthy(self._session):
-                    self._process.check()
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise ServerError(
-                f"{self.name} is not up after {START_TIMEOUT:.0f} s:\n{self._process.tail()}"
-            ) from None
-
-    async def _build(self) -> None:
-        source = max(path.stat().st_mtime for path in SOURCE.iterdir())
-        if self._program.exists() and self._program.stat().st_mtime > source:
-            return
-        LOGS.mkdir(parents=True, exist_ok=True)
-        build = await asyncio.create_subprocess_exec(
-            "go", "build", "-o", str(self._program.resolve()), ".", cwd=SOURCE,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            output, _ = await asyncio.wait_for(build.communicate(), BUILD_TIMEOUT)
-        except (TimeoutError, asyncio.CancelledError):
-            build.kill()
-            raise
-        if build.returncode:
-            raise ServerError(f"go build failed in {SOURCE}:\n{output.decode(errors='replace')[-2000:]}")
-
-    async def _healthy(self, session: aiohttp.ClientSession) -> bool:
-        try:
-            async with session.get(f"{self._url}/healthz") as response:
-                return response.status == 200
-        except aiohttp.ClientError:
-            return False
+        await until_healthy(self.name, self._process, self._session, f"{self._url}/healthz")
 
     async def _join(self, **fields: object) -> dict[str, Any]:
         assert self._session is not None
