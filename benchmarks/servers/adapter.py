@@ -83,9 +83,10 @@ def on_core(core: int) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Process:
-    """A server's process with its output in a log file."""
+    """A server's process with its output in a log file; `piped`: stdout and stdin are for its adapter."""
 
     log: Path
+    piped: bool = False
     process: asyncio.subprocess.Process | None = None
 
     async def start(self, command: Sequence[str], core: int, environment: Mapping[str, str]) -> None:
@@ -95,8 +96,8 @@ class Process:
             try:
                 self.process = await asyncio.create_subprocess_exec(
                     *command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
+                    stdin=asyncio.subprocess.PIPE if self.piped else asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE if self.piped else log,
                     stderr=log,
                     env={**os.environ, **environment},
                     start_new_session=True,
@@ -107,6 +108,17 @@ class Process:
     @property
     def pids(self) -> list[int]:
         return [self.process.pid] if self.process else []
+
+    @property
+    def output(self) -> asyncio.StreamReader | None:
+        """What it writes, when it is piped."""
+        return self.process.stdout if self.process else None
+
+    def say(self, line: str) -> None:
+        """Write it a line, when it is piped."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
 
     def tail(self, lines: int = 15) -> str:
         """The end of its log, for error messages."""

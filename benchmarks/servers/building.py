@@ -27,13 +27,10 @@ def missing_go(program: Path) -> str | None:
 
 async def go_build(folder: Path, program: Path, package: str = ".") -> None:
     """Build `package` of the module in `folder`, unless `program` is newer than its files. Raises ServerError."""
-    source = max(path.stat().st_mtime for path in folder.iterdir())
-    if program.exists() and program.stat().st_mtime > source:
+    if not (command := _command(folder, program, package)):
         return
-    program.parent.mkdir(parents=True, exist_ok=True)
     build = await asyncio.create_subprocess_exec(
-        "nice", "-n", "19", "go", "build", "-p", "1", "-o", str(program.resolve()), package, cwd=folder,
-        env={**os.environ, "GOMAXPROCS": "1"},
+        *command, cwd=folder, env={**os.environ, "GOMAXPROCS": "1"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -44,6 +41,15 @@ async def go_build(folder: Path, program: Path, package: str = ".") -> None:
         raise
     if build.returncode:
         raise ServerError(f"go build failed in {folder}:\n{output.decode(errors='replace')[-2000:]}")
+
+
+def _command(folder: Path, program: Path, package: str) -> list[str]:
+    """How `program` is built; empty when it need not be."""
+    source = max(path.stat().st_mtime for path in folder.iterdir())
+    if program.exists() and program.stat().st_mtime > source:
+        return []
+    program.parent.mkdir(parents=True, exist_ok=True)
+    return ["nice", "-n", "19", "go", "build", "-p", "1", "-o", str(program.resolve()), package]
 
 
 async def until_healthy(name: str, process: Process, session: aiohttp.ClientSession, url: str) -> None:

@@ -13,6 +13,7 @@ from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 from benchmarks.servers.janus import Janus
 from benchmarks.servers.livekit import LiveKit
+from benchmarks.servers.mediasoup import Mediasoup
 from benchmarks.servers.pion import Pion
 
 SERVERS: dict[str, Callable[[], Server]] = {
@@ -21,6 +22,7 @@ SERVERS: dict[str, Callable[[], Server]] = {
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
     "pion": lambda: Pion("pion"),
     "livekit": lambda: LiveKit("livekit"),
+    "mediasoup": lambda: Mediasoup("mediasoup"),
 }
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 
