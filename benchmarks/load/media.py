@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,7 @@ class Timing:
     key_frames: float = 1.0  # from the start of the warm-up every frame is a key frame
     quiet: float = 0.3
     window: float = 5.0
+    pace: float = 1.0  # frames a second, as a share of what the profile says; frames stay as large
 
     @property
     def window_start(self) -> float:
@@ -90,15 +91,26 @@ class Frame:
 def frames(profile: Profile, timing: Timing, phase: float) -> Iterator[Frame]:
     """The frames of one stream over a whole run; `phase` in 0..1 shifts it within a frame interval."""
     packet = 0
+    interval = profile.interval / timing.pace
     for start, length, measured in (
         (0.0, timing.warm_up, False),
         (timing.window_start, timing.window, True),
     ):
-        for number in range(max(1, round(length / profile.interval))):
-            due = start + (number + phase) * profile.interval
-            key = due < timing.key_frames or int(due / 10) != int((due - profile.interval) / 10)
+        for number in range(max(1, round(length / interval))):
+            due = start + (number + phase) * interval
+            key = due < timing.key_frames or int(due / 10) != int((due - interval) / 10)
             yield Frame(due, packet, profile.burst, key, due < timing.key_frames, measured)
             packet += profile.burst
+
+
+def more_frames(profile: Profile, first: int, seconds: float, pace: float, phase: float) -> list[Frame]:
+    """Frames for `seconds` more, from packet number `first` on; due times count from their own start."""
+    interval = profile.interval / pace
+    count = max(1, round(seconds / interval))
+    return [
+        Frame((number + phase) * interval, first + number * profile.burst, profile.burst, False, False, True)
+        for number in range(count)
+    ]
 
 
 def payload(stream: Stream, frame: Frame, position: int) -> bytes:
@@ -149,11 +161,12 @@ def packets(stream: Stream, frame: Frame) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A stream, the index of the socket it leaves by, and the function that encrypts its packets in order."""
+    """A stream, the index of the socket it leaves by, and how its packets are made and encrypted, in order."""
 
     stream: Stream
     socket: int
     protect: Callable[[bytes], bytes]
+    make: Callable[[Stream, Frame], Iterable[bytes]] = packets
 
 
 @dataclass(slots=True)
@@ -162,7 +175,7 @@ class Plan:
 
     schedule: Schedule
     measured_from: int  # bursts before this one are warm-up
-    base: dict[int, int]  # stream number -> datagram number of its packet 0
+    base: dict[int, int]  # stream number -> what to add to a packet's number for that of its datagram
     frames: dict[int, list[Frame]]
     warm_up: dict[int, int]  # stream number -> packets before the window
     measured: dict[int, int]  # and in it
@@ -170,31 +183,62 @@ class Plan:
     def frame_of(self, stream: int, packet: int) -> Frame | None:
         """The frame that a stream's packet belongs to; None when there is no such packet."""
         listed = self.frames.get(stream, [])
-        place = packet // listed[0].count if listed else 0
-        return listed[place] if packet >= 0 and place < len(listed) else None
+        place = (packet - listed[0].first) // listed[0].count if listed else 0
+        return listed[place] if listed and packet >= listed[0].first and place < len(listed) else None
+
+    def begin_measuring(self, timing: Timing) -> None:
+        """Find the first burst of the measured window."""
+        boundary = round((timing.window_start - timing.quiet / 2) * 1e9)
+        self.measured_from = int(np.searchsorted(self.schedule.bursts["due_ns"], boundary))
+
+    def after(self, stream: int) -> int:
+        """The number of the packet that would follow a stream's last one."""
+        last = self.frames[stream][-1]
+        return last.first + last.count
 
 
 def plan(outgoing: Sequence[Outgoing], timing: Timing) -> Plan:
     """Encrypt the whole run. Streams of a kind are spread evenly over a frame interval."""
+    result = encrypt(
+        outgoing,
+        [
+            list(frames(out.stream.profile, timing, place / len(outgoing)))
+            for place, out in enumerate(outgoing)
+        ],
+    )
+    result.begin_measuring(timing)
+    return result
+
+
+def more(outgoing: Sequence[Outgoing], earlier: Plan, seconds: float, pace: float) -> Plan:
+    """What the same streams send next: `seconds` of it, at `pace` times their rate."""
+    listings = [
+        more_frames(
+            out.stream.profile, earlier.after(out.stream.number), seconds, pace, place / len(outgoing)
+        )
+        for place, out in enumerate(outgoing)
+    ]
+    return encrypt(outgoing, listings)
+
+
+def encrypt(outgoing: Sequence[Outgoing], listings: Sequence[list[Frame]]) -> Plan:
+    """Make every packet of these frames, one list for each stream, in the order in which it will be sent."""
     datagrams: list[bytes] = []
     bursts: list[tuple[int, int, int, int, int]] = []
     result = Plan(Schedule.empty(), 0, {}, {}, {}, {})
-    for place, out in enumerate(outgoing):
+    for out, listed in zip(outgoing, listings, strict=True):
         number = out.stream.number
-        result.base[number] = base = len(datagrams)
-        listed = list(frames(out.stream.profile, timing, place / len(outgoing)))
+        result.base[number] = base = len(datagrams) - listed[0].first
         result.frames[number] = listed
         result.warm_up[number] = sum(frame.count for frame in listed if not frame.measured)
         result.measured[number] = sum(frame.count for frame in listed if frame.measured)
         for frame in listed:
-            datagrams += [out.protect(packet) for packet in packets(out.stream, frame)]
+            datagrams += [out.protect(packet) for packet in out.make(out.stream, frame)]
             bursts.append((round(frame.due * 1e9), base + frame.first, frame.count, out.socket, 0))
     ordered = np.array(sorted(bursts), BURST)
     offsets = np.zeros(len(datagrams) + 1, np.uint64)
     np.cumsum([len(datagram) for datagram in datagrams], out=offsets[1:])
     result.schedule = Schedule(np.frombuffer(b"".join(datagrams), np.uint8), offsets, ordered)
-    boundary = round((timing.window_start - timing.quiet / 2) * 1e9)
-    result.measured_from = int(np.searchsorted(ordered["due_ns"], boundary))
     return result
 
 
