@@ -43,6 +43,7 @@ class Result:
     idle_cpu_percent: float | None = None  # of a core, everybody connected and no media
     saturation_packets_per_second: float | None = None  # the highest rate at which all packets came in time
     saturation_cores: float | None = None  # of the server, at that rate
+    saturation_latency_ms_p99: float | None = None
     saturation_limit: str | None = (
         None  # what stopped the rise: core, loss, or client (then it is a lower bound)
     )
