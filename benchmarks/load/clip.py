@@ -90,7 +90,7 @@ class Sender:
 
     def packets(self, stream: Stream, frame: Frame) -> Iterator[bytes]:
         """The unencrypted RTP packets of the next frame (RFC 3550 5.1); its marker ends it."""
-        extensions = extension_block(stream, frame.due, frame.with_mid)
+        extensions = extension_block(stream, frame.at, frame.with_mid)
         payloads = self.clip.of(self._frame)
         self._frame += 1
         timestamp = (int(frame.due * 90_000) + random.Random(stream.number).getrandbits(31)) & 0xFFFFFFFF

@@ -20,6 +20,7 @@ STAMP = struct.Struct(
     "!4sHI"
 )  # at the end of each payload: magic, stream number, packet number in its stream
 MAGIC = b"load"
+PAUSE = 1.0  # seconds of silence between two parts of a stream, about as long as it takes to make the second
 DESCRIPTOR = 4  # bytes of VP8 payload descriptor: a server may rewrite its picture id
 FILLER = random.Random(8).randbytes(2048)
 
@@ -86,6 +87,12 @@ class Frame:
     key: bool
     with_mid: bool
     measured: bool
+    origin: float = 0.0  # where the stream's own time stood when due times began to count, in seconds
+
+    @property
+    def at(self) -> float:
+        """The stream's own time, in seconds: what its timestamps tell."""
+        return self.origin + self.due
 
 
 def frames(profile: Profile, timing: Timing, phase: float) -> Iterator[Frame]:
@@ -103,13 +110,21 @@ def frames(profile: Profile, timing: Timing, phase: float) -> Iterator[Frame]:
             packet += profile.burst
 
 
-def more_frames(profile: Profile, first: int, seconds: float, pace: float, phase: float) -> list[Frame]:
-    """Frames for `seconds` more, from packet number `first` on; due times count from their own start."""
+def more_frames(profile: Profile, last: Frame, seconds: float, pace: float, phase: float) -> list[Frame]:
+    """Frames for `seconds` more after `last`, with a pause between; due times count from their own start."""
     interval = profile.interval / pace
-    count = max(1, round(seconds / interval))
+    first, origin = last.first + last.count, last.at + PAUSE
     return [
-        Frame((number + phase) * interval, first + number * profile.burst, profile.burst, False, False, True)
-        for number in range(count)
+        Frame(
+            due=(number + phase) * interval,
+            first=first + number * profile.burst,
+            count=profile.burst,
+            key=number == 0,
+            with_mid=False,
+            measured=True,
+            origin=origin,
+        )
+        for number in range(max(1, round(seconds / interval)))
     ]
 
 
@@ -125,15 +140,15 @@ def payload(stream: Stream, frame: Frame, position: int) -> bytes:
             head += bytes([0x10 if frame.key else 0x11, 0, 0])
             head += b"\x9d\x01\x2a" + struct.pack("<HH", 640, 360) if frame.key else b""
     packet = frame.first + position
-    size = stream.profile.size - 12 - len(extension_block(stream, frame.due, frame.with_mid))
+    size = stream.profile.size - 12 - len(extension_block(stream, frame.at, frame.with_mid))
     shift = packet % 251  # so that no two neighbours are alike
     filler = FILLER[shift : shift + size - len(head) - STAMP.size]
     return head + filler + STAMP.pack(MAGIC, stream.number, packet)
 
 
-def extension_block(stream: Stream, due: float, with_mid: bool) -> bytes:
+def extension_block(stream: Stream, at: float, with_mid: bool) -> bytes:
     """RFC 8285 one-byte extensions: abs-send-time always, MID while the server may not know the SSRC."""
-    ticks = int(due * (1 << 18)) & 0xFFFFFF  # 6.18 fixed point seconds
+    ticks = int(at * (1 << 18)) & 0xFFFFFF  # 6.18 fixed point seconds
     body = bytes([ABS_SEND_TIME_ID << 4 | 2]) + ticks.to_bytes(3, "big")
     if with_mid:
         mid = stream.mid.encode()
@@ -144,8 +159,8 @@ def extension_block(stream: Stream, due: float, with_mid: bool) -> bytes:
 
 def packets(stream: Stream, frame: Frame) -> Iterator[bytes]:
     """The unencrypted RTP packets of one frame (RFC 3550 5.1); the marker ends the frame."""
-    timestamp = int(frame.due * stream.profile.clock_rate) & 0xFFFFFFFF
-    extensions = extension_block(stream, frame.due, frame.with_mid)
+    timestamp = int(frame.at * stream.profile.clock_rate) & 0xFFFFFFFF
+    extensions = extension_block(stream, frame.at, frame.with_mid)
     for position in range(frame.count):
         marker = 0x80 if position == frame.count - 1 and stream.kind == "video" else 0
         header = struct.pack(
@@ -191,11 +206,6 @@ class Plan:
         boundary = round((timing.window_start - timing.quiet / 2) * 1e9)
         self.measured_from = int(np.searchsorted(self.schedule.bursts["due_ns"], boundary))
 
-    def after(self, stream: int) -> int:
-        """The number of the packet that would follow a stream's last one."""
-        last = self.frames[stream][-1]
-        return last.first + last.count
-
 
 def plan(outgoing: Sequence[Outgoing], timing: Timing) -> Plan:
     """Encrypt the whole run. Streams of a kind are spread evenly over a frame interval."""
@@ -214,7 +224,7 @@ def more(outgoing: Sequence[Outgoing], earlier: Plan, seconds: float, pace: floa
     """What the same streams send next: `seconds` of it, at `pace` times their rate."""
     listings = [
         more_frames(
-            out.stream.profile, earlier.after(out.stream.number), seconds, pace, place / len(outgoing)
+            out.stream.profile, earlier.frames[out.stream.number][-1], seconds, pace, place / len(outgoing)
         )
         for place, out in enumerate(outgoing)
     ]

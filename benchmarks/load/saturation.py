@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 START = 0.4  # of the rate that the cost per packet at low load promises
 RISE = 1.25
 HALVINGS = 2  # between the last rate that was sustained and the first that was not
-MOST = 14  # steps: cost per packet falls with the load at most so far
+MOST = 24  # steps: cost per packet falls with the load, at most so far
+LEAST = 1 / 16  # of the first rate: below it, something else is wrong
 LOSS = 0.001
 BEHIND = 0.25  # seconds after the last packet was sent: a longer queue than that only grows
 CLIENT_BUSY = 0.97  # of a core
@@ -53,14 +54,16 @@ class Search:
     _halvings: int = 0
     _low: float = 0.0  # the highest that was sustained
     _high: float = 0.0  # the lowest that was not
-    _done: bool = False
+    _failed: float = 0.0  # the rate that went wrong just now, for the first time
 
     def next(self) -> float | None:
         """The next rate to try, None when the answer is known well enough."""
-        if self._done or len(self.steps) >= MOST:
-            return None
         if not self.steps:
             return self.start
+        if len(self.steps) >= MOST or 0 < self._high < self.start * LEAST:
+            return None
+        if self._failed:
+            return self._failed  # once more: a machine has bad moments that are not the server's
         if not self._high:
             return self._low * RISE
         if not self._low:
@@ -74,8 +77,11 @@ class Search:
         """Take the outcome of the rate that `next` said."""
         self.steps.append(step)
         if step.sustained:
-            self._low = max(self._low, step.offered)
+            self._low, self._failed = max(self._low, step.offered), 0.0
+        elif not self._failed:
+            self._failed = step.offered
         else:
+            self._failed = 0.0
             self._high = min(self._high or step.offered, step.offered)
 
     @property
@@ -87,7 +93,7 @@ class Search:
     @property
     def limit(self) -> str:
         """What stopped the rise: "core", "loss", "client", or "" when nothing did."""
-        failed = [step for step in self.steps if not step.sustained]
+        failed = [step for step in self.steps if not step.sustained and step.offered >= self._high > 0]
         return min(failed, key=lambda step: step.offered).limit if failed else ""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.load.floor import NAMES as FLOORS
 from benchmarks.load.shapes import Shape, parse_shapes
+from benchmarks.servers.absent import Absent
 from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
 from benchmarks.servers.janus import Janus
@@ -17,12 +18,16 @@ from benchmarks.servers.livekit import LiveKit
 from benchmarks.servers.mediasoup import Mediasoup
 from benchmarks.servers.pion import Pion
 
+NO_GALENE = (
+    "the Go module proxy does not serve github.com/jech/galene, so nothing here builds and drives it yet"
+)
 SERVERS: dict[str, Callable[[], Server]] = {
     "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
     "aiosfu-mediarelay": lambda: Aiosfu("aiosfu-mediarelay", ["--relay", "media"]),
     "janus": lambda: Janus("janus"),
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
     "pion": lambda: Pion("pion"),
+    "galene": lambda: Absent("galene", NO_GALENE),
     "livekit": lambda: LiveKit("livekit"),
     "mediasoup": lambda: Mediasoup("mediasoup"),
 }

@@ -51,7 +51,7 @@ rtc:
   interfaces: {{{{includes: [lo]}}}}
   congestion_control: {{{{enabled: false, allow_pause: false}}}}
 keys: {{{{{KEY}: "{SECRET}"}}}}
-logging: {{{{level: warn}}}}
+logging: {{{{level: error}}}}
 turn: {{{{enabled: false}}}}
 limit: {{{{num_tracks: -1, bytes_per_sec: -1}}}}
 """
