@@ -83,6 +83,18 @@ class SendProfile:
         """Whether this section's packets can carry transport-wide numbers."""
         return any(uri == extensions.TRANSPORT_WIDE for uri, _ in self.extension_ids)
 
+    def reads_layers(self, codec: Codec) -> bool:
+        """Whether the client can make a picture of several spatial layers in one stream.
+
+        Those of AV1 need the dependency descriptor, which has a long element with each key frame: without it Chromium
+        decodes nothing of them.
+        """
+        if codec.name.lower() != "av1":
+            return True
+        return self.allow_two_byte and any(
+            uri == extensions.DEPENDENCY_DESCRIPTOR for uri, _ in self.extension_ids
+        )
+
     def payload_type(self, codec: Codec) -> tuple[int, int | None] | None:
         """The client's (payload type, RTX payload type) for a publisher's codec; None if it can't receive it."""
         key = codec_key(codec)

@@ -249,6 +249,8 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     found: list[Option] = []
     for encoding in present:
         options = encoding.options(publication.encodings.index(encoding))
+        most = slot.most_spatial(encoding)
+        options = [option for option in options if option.spatial <= most] or options
         smooth = sorted({option.temporal for option in options})[-2:]
         found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
@@ -270,7 +272,8 @@ def _wishes(
 
 def _reduce(slot: Slot, forwarded: Encoding, bps: int) -> None:
     """Until the switch: of what is forwarded now, as much as the new share carries."""
-    options = forwarded.options()
+    most = slot.most_spatial(forwarded)
+    options = [option for option in forwarded.options() if option.spatial <= most]
     fitting = [option for option in options if option.bps <= bps]
     if len(fitting) == len(options):
         slot.reduce(ALL, ALL)

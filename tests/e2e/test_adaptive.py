@@ -277,4 +277,18 @@ async def test_rooms_of_other_codecs_work(query: str) -> None:
           report.type === 'inbound-rtp' && reports.get(report.codecId)?.mimeType.toLowerCase() === 'video/{codec}'))"""
         assert await bob.page.evaluate(received_codec)
         await bob.page.wait_for(f"({FLOW})('{await ada.id()}')?.height > 0")
+        await _height(bob, 360, 10.0)
         await blue.all_see_each_other()
+
+
+@pytest.mark.parametrize("mode", ["L3T3", "L3T3_KEY"])
+async def test_layers_of_av1_at_a_browser_that_can_not_ask_for_the_descriptor(mode: str) -> None:
+    """It gets the smallest layer alone: Chromium makes two of a camera of 360 lines."""
+    script = "delete RTCRtpTransceiver.prototype.setHeaderExtensionsToNegotiate;"
+    query = f"&codec=av1&svc={mode}"
+    async with room("Ada", "Bob", fps=5, query=query, init_script=script) as blue:
+        bob = blue.people[1]
+        await _height(bob, 180, 10.0)
+        before = await _freezes(bob)
+        await blue.all_see_each_other()
+        assert await _freezes(bob) == before

@@ -3,6 +3,8 @@
 // Knows: which slot is free, which tile sits where, and what the server was told. Does not know: how to tell it
 // (connection.js), or which tiles are in view.
 
+import { readLayers } from './extensions.js';
+
 /** @typedef {import('./roster.js').TileModel} TileModel */
 /** @typedef {import('./types.js').SlotState} SlotState */
 /** @typedef {import('./types.js').ReceiveEntry} ReceiveEntry */
@@ -158,6 +160,7 @@ export class Slots {
     const first = slots.length;
     for (let index = first; index < first + more; index++) {
       const transceiver = this.#pc.addTransceiver(kind, { direction: 'recvonly' });
+      if (kind === 'video') readLayers(transceiver);
       slots.push({ transceiver, sync: `tile${index}`, tile: null, negotiated: false, wanted: null, told: null, ...NOTHING });
     }
     return /** @type {Slot} */ (slots[first]);
