@@ -43,12 +43,19 @@ class Padder(Protocol):
     def padding(self, size: int, now: float) -> Outgoing | None: ...
 
 
+class Pacable(Protocol):
+    """A stream, as far as it is told whether its packets wait."""
+
+    paceable: bool
+    slow: bool
+
+
 class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
         "_alive_at", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator",
-        "on_change", "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
+        "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain", "transport_wide",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet) -> None:
@@ -61,6 +68,8 @@ class Egress:
         self.transport_wide = False
         # Whether video leaves at a rate: only once there is one.
         self.paced = False
+        # The streams that are being sent.
+        self.running: set[Pacable] = set()
         # Whether so much waits that frames are cut off.
         self.clogged = False
         # Told when the estimate has changed, or what there is to choose from.
@@ -161,7 +170,10 @@ class Egress:
     def _estimated(self, changed: bool, now: float) -> None:
         rate = PACING_FACTOR * self.estimator.target_bps
         self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
-        self.paced = self.estimator.source is not Source.NONE
+        if not self.paced and self.estimator.source is not Source.NONE:
+            self.paced = True
+            for stream in self.running:
+                stream.slow = stream.paceable
         if changed:
             self.on_change(now)
 
