@@ -4,6 +4,7 @@ Knows sizes, times and layer numbers. Does not know codecs, or which layer needs
 """
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 _TEMPORAL: Final = 8  # RFC 9628 4.2, AV1 RTP A.8: three bits
@@ -20,11 +21,12 @@ _FADED: Final = 1000  # bits a second: a layer below is not sent any more
 class LayerRates:
     """Smoothed rates by (spatial, temporal). What was measured last stays known while nothing comes."""
 
-    __slots__ = ("_bytes", "_next", "_rates", "_rolled")
+    __slots__ = ("_bytes", "_cumulative", "_next", "_rates", "_rolled")
 
     def __init__(self) -> None:
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rates: dict[int, float] = {}
+        self._cumulative: dict[tuple[int, int], int] | None = None  # until the rates change
         self._rolled = self._next = float("-inf")
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
@@ -50,14 +52,20 @@ class LayerRates:
                     before = self._rates.get(index, 0.0)
                     self._rates[index] = before + (size * 8 / elapsed - before) * share
             self._next = now + _STEP
+            self._cumulative = None
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rolled = now
 
-    def cumulative(self) -> dict[tuple[int, int], int]:
+    def cumulative(self) -> Mapping[tuple[int, int], int]:
         """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
 
         Empty until a second was measured.
         """
+        if self._cumulative is None:
+            self._cumulative = self._add_up()
+        return self._cumulative
+
+    def _add_up(self) -> dict[tuple[int, int], int]:
         alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
         return {
             (index >> 3, index & 7): round(

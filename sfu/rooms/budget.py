@@ -25,11 +25,12 @@ UNLIMITED_BPS: Final = 1 << 40
 class Budget:
     """Of one participant; `slots` are its own, by mid."""
 
-    __slots__ = ("_began", "_counted", "_counted_at", "_egress", "_flow_bps", "_known", "_slots")
+    __slots__ = ("_began", "_counted", "_counted_at", "_egress", "_flow_bps", "_known", "_slots", "limited")
 
     def __init__(self, egress: Egress, slots: Mapping[str, Slot]) -> None:
         self._egress = egress
         self._slots = slots
+        self.limited = True  # whether there is a budget at all
         self._began: float | None = None  # when there was video to share first
         self._known: float | None = None  # when the client had reported first
         # What was sent, for clients whose own estimate depends on it.
@@ -45,7 +46,9 @@ class Budget:
 
     def video_bps(self, now: float) -> int:
         """What all video may take; audio goes first."""
-        return max(self._bps(now) - self.audio_bps(now), 0)
+        bps = self._bps(now)
+        self.limited = bps < UNLIMITED_BPS
+        return max(bps - self.audio_bps(now), 0) if self.limited else bps
 
     def audio_bps(self, now: float) -> int:
         """What audio takes, by what its publishers send."""

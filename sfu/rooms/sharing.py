@@ -24,6 +24,8 @@ from sfu.rooms.room import Room
 # video flows, as its rates change.
 LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
+# The same where nothing limits what is sent, so that rates are of no matter.
+RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
 # nothing is to be sent.
 PATIENCE: Final = 2.0
@@ -128,7 +130,8 @@ class Sharing:
         again = self._allocator.deadline()
         flowing = any(slot.encoding is not None or slot.candidate is not None for slot in slots)
         if flowing and self._egress.ready:
-            again = now + MOST_INTERVAL if again is None else min(again, now + MOST_INTERVAL)
+            latest = now + (MOST_INTERVAL if self._budget.limited else RARELY)
+            again = latest if again is None else min(again, latest)
         if again is not None and (self._due is None or again < self._due):
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
