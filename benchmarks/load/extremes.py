@@ -19,7 +19,7 @@ from benchmarks.load.saturation import START, Step, search
 from benchmarks.load.storm import LONGEST, storm
 
 STEP = 1.0  # seconds of media at each rate
-PREPARED = 30.0  # seconds of media made at once for a storm; LONGEST is played in as many parts
+PREPARED = 30.0  # seconds of media made for a storm; of a longer one, the rest goes without
 CALM = 0.5  # seconds of media before the first one joins
 
 
