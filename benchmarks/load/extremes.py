@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarks.load import figures, media
+from benchmarks.load import figures, media, usage
 from benchmarks.load.bench import Bench, own_cpu
 from benchmarks.load.figures import Result
 from benchmarks.load.fill import server_usage
@@ -54,6 +54,7 @@ async def saturate(bench: Bench, plan: Plan, result: Result) -> Plan:
             "behind_ms": round(1e3 * step.behind),
             "server_cores": round(step.server_cores, 3),
             "client_cores": round(step.client_cores, 3),
+            "others_cores": round(step.others, 3),
         }
         for step in found.steps
     ]
@@ -66,11 +67,13 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
     dropped = sum(link.dropped() for link in bench.links)
     flow.take_over()
     before, client, began = server_usage(bench.server).cpu, own_cpu(), time.monotonic()
+    busy = usage.core_busy(bench.options.server_core)
     await flow.play(0, len(plan.schedule.bursts))
     played = time.monotonic() - began
     client_cores = (own_cpu() - client) / played
     behind = await flow.drain(expected)
     spent = server_usage(bench.server).cpu - before
+    busy = usage.core_busy(bench.options.server_core) - busy
     flow.give_back()
     step = Step(
         offered=expected / STEP,
@@ -80,6 +83,7 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
         server_cores=spent / (played + behind),
         client_cores=client_cores,
         client_dropped=sum(link.dropped() for link in bench.links) - dropped,
+        others=max(0.0, busy - spent) / (played + behind),
     )
     return step, flow
 

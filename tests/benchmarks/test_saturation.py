@@ -1,5 +1,7 @@
 """The search for the highest rate, against servers that are a formula."""
 
+import dataclasses
+
 import pytest
 
 from benchmarks.load.saturation import MOST, RISE, Search, Step, search
@@ -58,6 +60,28 @@ async def test_one_bad_moment_is_not_believed() -> None:
     assert result.best.received > 45_000
 
 
+async def test_what_others_disturb_is_tried_again() -> None:
+    moments = iter([True, True, False] * 100)
+
+    async def attempt(rate: float) -> Step:
+        disturbed = next(moments)
+        return dataclasses.replace(
+            step(rate, 5000.0 if disturbed else 50_000.0), others=0.4 if disturbed else 0.0
+        )
+
+    result = await search(10_000.0, attempt)
+    assert result.best is not None
+    assert result.best.received > 35_000
+
+
+async def test_a_machine_that_never_rests_is_told() -> None:
+    async def attempt(rate: float) -> Step:
+        return dataclasses.replace(step(rate, 20_000.0), others=0.5)
+
+    result = await search(10_000.0, attempt)
+    assert result.limit == "others"
+
+
 @pytest.mark.parametrize(
     ("outcome", "limit"),
     [
@@ -67,6 +91,8 @@ async def test_one_bad_moment_is_not_believed() -> None:
         (Step(100, 90, 0.1, 0.1, 0.6, 0.5), "loss"),
         (Step(100, 90, 0.1, 0.1, 0.99, 0.99), "client"),
         (Step(100, 90, 0.1, 0.1, 0.99, 0.5, client_dropped=1), "client"),
+        (Step(100, 90, 0.1, 0.1, 0.5, 0.5, others=0.5), "others"),
+        (Step(100, 100, 0.0, 0.1, 0.5, 0.5, others=0.5), ""),
     ],
 )
 def test_what_stopped_a_rate(outcome: Step, limit: str) -> None:
