@@ -74,6 +74,7 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
     behind = await flow.drain(expected)
     spent = server_usage(bench.server).cpu - before
     busy = usage.core_busy(bench.options.server_core) - busy
+    elapsed = time.monotonic() - began
     flow.give_back()
     step = Step(
         offered=expected / STEP,
@@ -83,7 +84,7 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
         server_cores=spent / (played + behind),
         client_cores=client_cores,
         client_dropped=sum(link.dropped() for link in bench.links) - dropped,
-        others=max(0.0, busy - spent) / (played + behind),
+        others=max(0.0, busy - spent) / elapsed,
     )
     return step, flow
 
