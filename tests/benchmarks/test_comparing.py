@@ -70,6 +70,15 @@ def test_lines_are_drawn_where_there_are_two_points_of_a_shape() -> None:
     assert list(found["latency-fanout"]) == ["aiosfu-native"]
 
 
+def test_a_lower_bound_reads_so() -> None:
+    made = [
+        Result("pion", "fanout", 50, 9.0, saturation_packets_per_second=90_000.0, saturation_limit=limit)
+        for limit in ("core", "loss", "client", "others")
+    ]
+    assert [text for _, _, text in charts.bars(made)] == ["90,000", "90,000", "≥ 90,000", "≥ 90,000"]
+    assert charts.bars([Result("pion", "fanout", 50, 9.0)]) == []
+
+
 def test_files(tmp_path: Path) -> None:
     written = charts.write(tmp_path / "new", RESULTS)
     assert sorted(path.name for path in written) == [
