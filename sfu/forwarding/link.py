@@ -142,6 +142,7 @@ class MediaLink:
         egress.reports_at = min((at for at in due if at is not None), default=None)
 
     def close(self) -> None:
-        """Close every slot. Idempotent."""
+        """Close every slot, and take nothing more in. Idempotent."""
         for slot in list(self._slots.values()):
             self.remove(slot)
+        self.ingress.configure((), reduced_size=True)
