@@ -119,14 +119,13 @@ class Encoding:
 
     def _arrange(self) -> None:
         self._fan = tuple((self.translation(profile), slots) for profile, slots in self._running.items())
-        if len(self._translations) > len(self._running) + len(self._waiting):
-            used = self._running.keys() | {slot.profile for slot in self._waiting}
-            self._translations = {p: t for p, t in self._translations.items() if p in used}
 
     def translation(self, profile: SendProfile) -> Translation:
-        """How this encoding's packets become those of `profile`; made once and kept."""
+        """How this encoding's packets become those of `profile`; made once, and kept while a slot needs it."""
         found = self._translations.get(profile)
         if found is None:
+            used = self._running.keys() | {slot.profile for slot in self._waiting}
+            self._translations = {one: kept for one, kept in self._translations.items() if one in used}
             found = self._translations[profile] = Translation(self._extensions, self.codec, profile)
         return found
 

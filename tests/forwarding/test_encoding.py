@@ -48,6 +48,18 @@ def test_profiles_are_translated_apart() -> None:
     assert [sent.payload_type for sent in one.take() + other.take()] == [96, 120]
 
 
+def test_translations_for_probes_go_with_those_who_were_probed() -> None:
+    track = Track()
+    slot, _ = track.slot(10.0)
+    track.send(0, 10.0, KEY)
+    for id in range(5, 15):
+        other, _ = track.slot(10.0, ids={extensions.TRANSPORT_WIDE: id})
+        assert other.padding(100, 10.0) is not None
+        other.close()
+    assert len(track.encoding._translations) <= 2
+    assert track.encoding.translation(slot.profile) is slot.translation
+
+
 def test_send_time_is_of_the_server() -> None:
     track = Track()
     _, outlet = track.slot(10.0)
