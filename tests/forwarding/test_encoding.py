@@ -306,7 +306,8 @@ def test_the_clock_is_passed_on_as_soon_as_it_is_known() -> None:
 def test_a_key_frame_of_another_size_is_measured_at_once() -> None:
     track = Track((VP9,))
     for number, height in enumerate((720, 360)):
-        head = bytes((0xAE, 0x80, number, 0, 0, 0x10)) + struct.pack("!HH", 640, height)  # one layer, with its size
+        head = bytes((0xAE, 0x80, number, 0, 0, 0x10))  # a structure of one layer with its size
+        head += struct.pack("!HH", 640, height)
         track.send(number, 10.0 + number, head + bytes(8))
         assert track.encoding.height == min(640, height)
 

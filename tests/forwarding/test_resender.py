@@ -1,4 +1,4 @@
-"""What is sent again: under its own number it is the first copy to the bit (RFC 7714 8.4), whatever layers are dropped."""
+"""What is sent again: under its own number it is the first copy to the bit (RFC 7714 8.4), layers or not."""
 
 import struct
 from dataclasses import replace
