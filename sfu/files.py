@@ -6,6 +6,7 @@ Joins the messages of `signaling.files` to channels of `sfu.transport`; knows wh
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -78,7 +79,8 @@ class _Desk:
 class FileRoom:
     """Passes offers, requests and chunks from each participant's channel to those they are for."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._desks: dict[str, _Desk] = {}
         self._transfers: dict[Key, _Transfer] = {}
         self.offers = 0
@@ -89,7 +91,7 @@ class FileRoom:
     def attach(self, participant: str, channel: RTCDataChannel) -> None:
         """A participant opened its files channel; it replaces the one before, and brings no new allowance."""
         before = self._desks.get(participant)
-        desk = self._desks[participant] = _Desk(channel, time.monotonic())
+        desk = self._desks[participant] = _Desk(channel, self._clock())
         if before is not None:
             desk.messages, desk.offers = before.messages, before.offers
             before.channel.close()
@@ -130,7 +132,7 @@ class FileRoom:
             self._refuse(desk, FileError(error.code, error.message))
 
     def _message(self, participant: str, desk: _Desk, text: str) -> None:
-        now = time.monotonic()
+        now = self._clock()
         granted = desk.messages.take(now)
         if not granted:
             if not desk.refused:

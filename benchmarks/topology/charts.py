@@ -100,17 +100,21 @@ def for_page(chart: Chart, runs: Sequence[Run], theme: Theme) -> str:
         _drawing(chart, runs, theme, tips, titled=False).savefig(
             out, format="svg", transparent=True, metadata={"Date": None}
         )
-    svg = out.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1; font-family: inherit", svg)
-    svg = re.sub(r'\bid="(?!tip-)', f'id="{chart.name}-', svg)
-    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{chart.name}-", svg)
-    svg = re.sub(r'(<svg [^>]*?)width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", svg, count=1)
+    svg = embedded(out.getvalue(), chart.name, f"{chart.title}, {chart.unit}")
     for name, text in tips.texts.items():
         svg = svg.replace(f'<g id="{name}">', f'<g class="tip"><title>{escape(text)}</title>', 1)
-    label = escape(f"{chart.title}, {chart.unit}", quote=True)
-    return inline(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
+    return inline(svg)
+
+
+def embedded(svg: str, name: str, label: str) -> str:
+    """A drawing as an element of a page: without a size and fonts of its own, ids told apart by `name`."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1; font-family: inherit", svg)
+    svg = re.sub(r'\bid="(?!tip-)', f'id="{name}-', svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r'(<svg [^>]*?)width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", svg, count=1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label, quote=True)}" ', 1)
 
 
 def _drawing(chart: Chart, runs: Sequence[Run], theme: Theme, tips: Tips, *, titled: bool) -> Drawing:

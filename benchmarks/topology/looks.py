@@ -46,9 +46,9 @@ def variables(theme: Theme) -> dict[str, str]:
     return roles | dict(theme.series)
 
 
-def inline(svg: str) -> str:
+def inline(svg: str, page: Theme = PAGE) -> str:
     """Replace the stand-in colours of an SVG by the page's variables."""
-    for name, colour in variables(PAGE).items():
+    for name, colour in variables(page).items():
         svg = svg.replace(colour, f"var(--{name})")
     return svg
 

@@ -128,7 +128,7 @@ class _Tile:
         self.steps = steps = []
         self.qualities = qualities = []
         for option in options:
-            quality = option.height << 6 | option.spatial << 3 | option.temporal
+            quality = quality_of(option)
             if quality > best:
                 best = quality
                 steps.append(option)

@@ -4,6 +4,7 @@ Knows sizes, times and layer numbers. Does not know codecs, or which layer needs
 """
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 _TEMPORAL: Final = 8  # RFC 9628 4.2, AV1 RTP A.8: three bits
@@ -20,12 +21,13 @@ _FADED: Final = 1000  # bits a second: a layer below is not sent any more
 class LayerRates:
     """Smoothed rates by (spatial, temporal). What was measured last stays known while nothing comes."""
 
-    __slots__ = ("_began", "_bytes", "_next", "_rates", "_rolled")
+    __slots__ = ("_bytes", "_cumulative", "_next", "_rates", "_rolled")
 
     def __init__(self) -> None:
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rates: dict[int, float] = {}
-        self._began = self._rolled = self._next = float("-inf")
+        self._cumulative: dict[tuple[int, int], int] | None = None  # until the rates change
+        self._rolled = self._next = float("-inf")
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
         """A packet of `size` bytes came; layer numbers within three bits. Called for every packet."""
@@ -33,26 +35,37 @@ class LayerRates:
             self._roll(now)
         self._bytes[spatial << 3 | temporal] += size
 
+    def resume(self) -> None:
+        """The stream was switched off, and begins again: the time between says nothing of its rate."""
+        self._next = self._rolled = float("-inf")
+
     def _roll(self, now: float) -> None:
         elapsed = now - self._rolled
         if elapsed > _SILENT:  # also the first packet
-            self._began = now
             self._next = now + _FIRST
         else:
-            share = max(1 - math.exp(-elapsed / _MEMORY), elapsed / (now - self._began))
+            share = 1 - math.exp(-elapsed / _MEMORY)
+            if not self._rates:
+                share = 1.0
             for index, size in enumerate(self._bytes):
                 if size or index in self._rates:
                     before = self._rates.get(index, 0.0)
                     self._rates[index] = before + (size * 8 / elapsed - before) * share
             self._next = now + _STEP
+            self._cumulative = None
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rolled = now
 
-    def cumulative(self) -> dict[tuple[int, int], int]:
+    def cumulative(self) -> Mapping[tuple[int, int], int]:
         """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
 
         Empty until a second was measured.
         """
+        if self._cumulative is None:
+            self._cumulative = self._add_up()
+        return self._cumulative
+
+    def _add_up(self) -> dict[tuple[int, int], int]:
         alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
         return {
             (index >> 3, index & 7): round(

@@ -50,6 +50,8 @@ class Option:
     temporal: int
     bps: int
     height: int
+    rank: int = 0
+    """0..7, of the encoding among those of its publication: of two of one height the higher one is the better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ class Choice:
 
 
 def quality_of(option: Option) -> int:
-    """A number that is larger for the better option: by height, then by layers."""
-    return option.height << 6 | option.spatial << 3 | option.temporal
+    """A number that is larger for the better option: by height, then by encoding, then by layers."""
+    return option.height << 9 | option.rank << 6 | option.spatial << 3 | option.temporal
 
 
 def allowed(want: Want) -> tuple[list[Option], Limit]:

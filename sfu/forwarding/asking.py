@@ -92,8 +92,10 @@ class Asking:
         if told is None:
             return
         for rid, active in told.items():
-            if active:
-                self._since.setdefault(rid, now)
-            else:
+            if not active:
                 self._since.pop(rid, None)
+            elif rid not in self._since:
+                self._since[rid] = now
+                if (encoding := self._publication.find(rid)) is not None:
+                    encoding.quality.rates.resume()
         self._tell(told)

@@ -16,9 +16,17 @@ from sfu.wire.transport_feedback import Feedback
 # Packets leave at this multiple of the estimate: a key frame is spread over the time that the link takes for it, and
 # what waits here is not added to a queue that the estimate has grown.
 PACING_FACTOR: Final = 1.5
+# By REMB not below this, bits a second: that of some clients is no more than what they received.
+LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
 CLOGGED: Final = 1.0
 CLEARED: Final = 0.3
+# RFC 3550 5.1: the last byte of padding counts it.
+MAX_PADDING: Final = 255
+# While no video may be sent, a packet of so many bytes of padding leaves every so many seconds: without any packet
+# there is no report, and without reports the estimate can't recover.
+ALIVE_BYTES: Final = 100
+ALIVE_STEP: Final = 0.25
 # Seconds between two packets of a probe, or two bursts of them: what timers of the event loop are good for.
 PROBE_STEP: Final = 0.002
 # REMB is a number of a client's choice: 2**63 is beyond any link, and it can say up to 2**81.
@@ -32,15 +40,22 @@ time, where the patch, and the patch."""
 class Padder(Protocol):
     """What can make a packet of padding: a slot with RTX."""
 
-    def padding(self, now: float) -> Outgoing | None: ...
+    def padding(self, size: int, now: float) -> Outgoing | None: ...
+
+
+class Pacable(Protocol):
+    """A stream, as far as it is told whether its packets wait."""
+
+    paceable: bool
+    slow: bool
 
 
 class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator", "on_change",
-        "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
+        "_alive_at", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator",
+        "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain", "transport_wide",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet, estimator: BandwidthEstimator | None = None) -> None:
@@ -53,12 +68,16 @@ class Egress:
         self.transport_wide = False
         # Whether video leaves at a rate: only once there is one.
         self.paced = False
+        # The streams that are being sent.
+        self.running: set[Pacable] = set()
         # Whether so much waits that frames are cut off.
         self.clogged = False
         # Told when the estimate has changed, or what there is to choose from.
         self.on_change: Callable[[float], None] = lambda now: None
         # Not after the first sender report of a slot is due; None while none is.
         self.reports_at: float | None = None
+        # While all video is held back: when the next packet leaves to watch the link by.
+        self._alive_at: float | None = None
         self._probe: Probe | None = None
         self._probe_began = self._probe_at = 0.0
         self._probe_sent = 0
@@ -78,6 +97,14 @@ class Egress:
         if self.reports_at is None or at < self.reports_at:
             self.reports_at = at
         self.outlet.schedule()
+
+    def wish(self, bps: int, now: float, *, starved: bool) -> None:
+        """How much the slots could use; `starved`: there is so little that no video is sent."""
+        self.estimator.wish(bps, now)
+        if not starved:
+            self._alive_at = None
+        elif self._alive_at is None:
+            self._alive_at = now + ALIVE_STEP
 
     def reallocate(self, now: float) -> None:
         """What the slots of this connection could get has changed."""
@@ -110,7 +137,8 @@ class Egress:
             return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
         idle = not len(pacer)
         if not pacer.push(packet, size, now, first=first):
-            self.clogged = True
+            if not first:  # one that is not sent again now is asked for once more, and cuts no frame off
+                self.clogged = True
             return False
         if pacer.queued_seconds > CLOGGED:
             self.clogged = True
@@ -141,8 +169,12 @@ class Egress:
         self._estimated(self.estimator.remb(min(bitrate_bps, _MOST_BPS), now), now)
 
     def _estimated(self, changed: bool, now: float) -> None:
-        self.pacer.rate_bps = PACING_FACTOR * self.estimator.target_bps
-        self.paced = self.estimator.source is not Source.NONE
+        rate = PACING_FACTOR * self.estimator.target_bps
+        self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
+        if not self.paced and self.estimator.source is not Source.NONE:
+            self.paced = True
+            for stream in self.running:
+                stream.slow = stream.paceable
         if changed:
             self.on_change(now)
 
@@ -153,6 +185,7 @@ class Egress:
         times = [self.pacer.deadline(), self.reports_at]
         if self.transport_wide:
             times.append(self._probe_at if self._probe is not None else self.estimator.deadline())
+            times.append(self._alive_at)
         return min((at for at in times if at is not None), default=None)
 
     def pulse(self, now: float, padders: Iterable[Padder]) -> bool:
@@ -167,6 +200,9 @@ class Egress:
                 self._leave(packet, now)
         if self.transport_wide:
             self._explore(now, padders)
+            if self._alive_at is not None and now >= self._alive_at:
+                self._alive_at = now + ALIVE_STEP
+                self._pad(padders, ALIVE_BYTES, now)
         if self.clogged and self.pacer.queued_seconds < CLEARED:
             self.clogged = False
             return True
@@ -185,12 +221,18 @@ class Egress:
             self._probe_began, self._probe_sent = now, 0
         due = min(probe.bytes, round((now + PROBE_STEP - self._probe_began) * probe.rate_bps / 8))
         while self._probe_sent < due:
-            packet = next((made for padder in padders if (made := padder.padding(now)) is not None), None)
-            if packet is None or not self._leave(packet, now, probe.id):
+            size = self._pad(padders, MAX_PADDING, now, probe.id)
+            if not size:
                 self._probe = None  # nothing to send it with; the estimator sees that it did not come
                 return
-            self._probe_sent += len(packet[0])
+            self._probe_sent += size
         if self._probe_sent >= probe.bytes:
             self._probe = None
         else:
             self._probe_at = now + PROBE_STEP
+
+    def _pad(self, padders: Iterable[Padder], size: int, now: float, probe: int = 0) -> int:
+        """Send one packet of padding; its whole size, 0 if none could be."""
+        made = (padder.padding(size, now) for padder in padders)
+        packet = next((one for one in made if one is not None), None)
+        return len(packet[0]) if packet is not None and self._leave(packet, now, probe) else 0

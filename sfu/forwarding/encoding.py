@@ -78,7 +78,7 @@ class Encoding:
         self.frames = 0  # by their last packets
         # Whether its siblings go on without it: see `siblings`.
         self.stopped = False
-        self.last_layer: Layer | None = None  # of the newest packet that told it
+        self.last_layer: Layer | None = None  # of the newest picture that was forwarded
         # Called some times a second while packets come: whoever compares encodings does it then.
         self.on_look: Callable[[float], None] | None = None
         self._look_at = float("-inf")
@@ -123,14 +123,13 @@ class Encoding:
             (self.translation(profile), slots, slots[0].egress.outlet.engine.fan(slots))
             for profile, slots in self._running.items()
         )
-        if len(self._translations) > len(self._running) + len(self._waiting):
-            used = self._running.keys() | {slot.profile for slot in self._waiting}
-            self._translations = {p: t for p, t in self._translations.items() if p in used}
 
     def translation(self, profile: SendProfile) -> Translation:
-        """How this encoding's packets become those of `profile`; made once and kept."""
+        """How this encoding's packets become those of `profile`; made once, and kept while a slot needs it."""
         found = self._translations.get(profile)
         if found is None:
+            used = self._running.keys() | {slot.profile for slot in self._waiting}
+            self._translations = {one: kept for one, kept in self._translations.items() if one in used}
             found = self._translations[profile] = Translation(self._extensions, self.codec, profile)
         return found
 
@@ -172,6 +171,7 @@ class Encoding:
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
+        self.last_layer = None
 
     # -- what it is like ---------------------------------------------------------------------------------------
 
@@ -189,9 +189,9 @@ class Encoding:
         """Of its largest picture, in pixels."""
         return self.quality.height
 
-    def options(self) -> list[Option]:
-        """What may be taken of it, ascending in rate."""
-        return self.quality.options()
+    def options(self, rank: int = 0) -> list[Option]:
+        """What may be taken of it, ascending in rate; `rank` is its place in its publication."""
+        return self.quality.options(rank)
 
     # -- packets ---------------------------------------------------------------------------------------------
 
@@ -217,6 +217,7 @@ class Encoding:
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
+        self.last_layer = None
         self.request_key_frame(now)
 
     def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:
@@ -245,12 +246,15 @@ class Encoding:
         # From here on a packet without payload is a late one: its number is out, and would be missed for ever.
         key_frame = size > 0 and self._begins_key_frame(view, now)
         layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
+        if key_frame and self._is_key_frame is not None:
+            self._measure(view)
         if layer is not None:
-            self.last_layer = layer
             self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
         elif self._is_key_frame is not None:
             self.quality.rates.add(0, 0, len(view.packet), now)
         self._fan_out(view, seq, size, layer, now)
+        if layer is not None and (self.last_layer is None or layer.picture >= self.last_layer.picture):
+            self.last_layer = layer
         if self._waiting:
             self._start_waiting(view, seq, size, layer, now, key_frame=key_frame)
         if arrivals.lost_beyond_repair:
@@ -323,6 +327,8 @@ class Encoding:
         """The slot has started at a packet that came late: what follows it and is here already is sent too."""
         translation = self.translation(slot.profile)
         for later in range(seq + 1, self._highest + 1):
+            if slot.encoding is not self:
+                return  # too much waits for its link already
             packet = self.history.get(later, now)
             if packet is None:
                 continue  # it takes its number when it comes
@@ -346,12 +352,17 @@ class Encoding:
             return False
         self.key_frames += 1
         self.key_frame_requests.arrived(now)
+        return True
+
+    def _measure(self, view: rtp.RtpView) -> None:
+        """Take the size of the picture from a packet that begins a key frame, whose layers have been read."""
         found = self.layers.sizes if self.layers is not None else ()
-        if not found and (size := frame_size(self.codec.name, payload)) is not None:
-            found = (size,)
+        if not found:
+            payload = view.packet[view.payload_start : view.payload_end]
+            if (size := frame_size(self.codec.name, payload)) is not None:
+                found = (size,)
         if found:
             self.quality.sizes(found)
-        return True
 
     def _skip(self, seq: int) -> None:
         """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""

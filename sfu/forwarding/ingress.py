@@ -19,8 +19,10 @@ from sfu.wire.rtcp import FullIntra, Nack, PictureLoss, ReceiverReport, Remb, Re
 from sfu.wire.seq import wrap16
 from sfu.wire.transport_feedback import write_fci
 
-# libwebrtc sends feedback every 50 to 250 ms by rate; 100 ms keeps its estimator quick for 10 packets a second.
+# libwebrtc sends feedback every 50 to 250 ms by rate; 100 ms keeps its estimator quick for 10 packets a second. After
+# a pause, what comes at once is told of together.
 FEEDBACK_INTERVAL = 0.1
+FEEDBACK_PATIENCE = 0.05
 REPORT_INTERVAL = 1.0
 # RFC 3550 6.4.2: the report count has five bits.
 MAX_REPORTS = 31
@@ -46,6 +48,7 @@ class Ingress:
         self._send_time_id = 0
         self._feedback = TransportWideArrivals()
         self._feedback_at: float | None = None
+        self._fed_back_at = float("-inf")
         self._feedback_ssrc = 0
         self._estimate: ReceiverEstimate | None = None
         self._report_at: float | None = None
@@ -144,7 +147,7 @@ class Ingress:
             self._feedback.receive(int.from_bytes(view.packet[span[0] : span[1]], "big"), now)
             self._feedback_ssrc = view.ssrc
             if self._feedback_at is None:
-                self._feedback_at = now + FEEDBACK_INTERVAL
+                self._feedback_at = max(self._fed_back_at + FEEDBACK_INTERVAL, now + FEEDBACK_PATIENCE)
 
     def _estimate_rate(self, view: rtp.RtpView, now: float) -> None:
         assert self._estimate is not None
@@ -199,6 +202,7 @@ class Ingress:
                 self._touched.discard(encoding)
         if self._feedback_at is not None and now >= self._feedback_at:
             self._feedback_at = None
+            self._fed_back_at = now
             for feedback in self._feedback.build(now):
                 self._send(TransportFeedback(self._ssrc, self._feedback_ssrc, write_fci(feedback)).write())
         if self._report_at is not None and now >= self._report_at:

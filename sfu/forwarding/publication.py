@@ -69,12 +69,13 @@ class Publication:
             encoding.on_look = self._look if top else None
 
     def _look(self, now: float) -> None:
-        if not self._siblings.look(now):
-            return
+        changed = self._siblings.look(now)
         order = self._siblings.ascending()
         if order != self.encodings:
             self.encodings = order
             self._siblings = Siblings(order)
+        elif not changed:
+            return
         self._tell_slots(now)
 
     def _tell_slots(self, now: float) -> None:
@@ -99,14 +100,17 @@ class Publication:
 
         Encodings that stay go on as they are; slots that showed one that is gone join again.
         """
-        if set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}:
+        changed = set(accepted.rids or ("",)) != {encoding.rid for encoding in self.encodings}
+        if changed:
             self._arrange(accepted.rids)
         self._renegotiate_formats(accepted, now)
         for slot in list(self.slots):
             target = slot.target
             if slot.publication is self and target is not None and target.encoding not in self.encodings:
                 slot.codec_changed(now)
-        self._tell_slots(now)
+        if changed:
+            self.taken_changed(now)  # also if nobody takes any: the new ones are sent until told otherwise
+            self._tell_slots(now)
 
     def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:
         codecs = {codec.payload_type: codec for codec in accepted.codecs}

@@ -3,6 +3,8 @@
 Knows one encoding's figures. Does not know who takes it.
 """
 
+import operator
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sfu.flow.allocation import Option
@@ -13,7 +15,7 @@ from sfu.flow.layer_rates import LayerRates
 _BPS_PER_PIXEL = 1.6
 _LEAST_BPS = 50_000
 _WIDE = 16 / 9
-# The layers of an option that is the whole encoding.
+# The temporal layer of an option that is the whole encoding.
 WHOLE = 7
 # Of the largest encoding until a key frame tells it.
 _ASSUMED_HEIGHT = 720
@@ -22,13 +24,15 @@ _ASSUMED_HEIGHT = 720
 class Quality:
     """Of one encoding. Heights are the shorter side of the picture, in pixels."""
 
-    __slots__ = ("_heights", "assumed_height", "rates", "rid")
+    __slots__ = ("_heights", "_known", "_options", "assumed_height", "rates", "rid")
 
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
         self.assumed_height = _ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
+        self._known: tuple[object, ...] | None = None  # what the options were made of
+        self._options: list[Option] = []
 
     def sizes(self, sizes: tuple[tuple[int, int], ...]) -> None:
         """Width and height by spatial layer, lowest first, as a key frame told them."""
@@ -44,25 +48,36 @@ class Quality:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
 
-    def options(self) -> list[Option]:
-        """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be."""
+    def options(self, rank: int = 0) -> list[Option]:
+        """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be.
+
+        `rank`: its place among the encodings of its publication.
+        """
         measured = self.rates.cumulative()
+        known = (measured, self._heights, self.assumed_height, rank)
+        if self._known is not None and all(map(operator.is_, known, self._known)):
+            return self._options
+        self._known = known
+        self._options = self._find_options(measured, rank)
+        return self._options
+
+    def _find_options(self, measured: Mapping[tuple[int, int], int], rank: int) -> list[Option]:
         if not measured:
             height = self.height
             bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
-            return [Option(self.rid, WHOLE, WHOLE, bps, height)]
+            return [Option(self.rid, max(len(self._heights) - 1, 0), WHOLE, bps, height, rank)]
         found = [
-            Option(self.rid, spatial, temporal, bps, self.layer_height(spatial))
+            Option(self.rid, spatial, temporal, bps, self.layer_height(spatial), rank)
             for (spatial, temporal), bps in measured.items()
         ]
         found.sort(key=lambda option: (option.bps, option.spatial, option.temporal))
         # The best is called the same whatever is known of layers, so that who takes it goes on with it.
-        found[-1] = replace(found[-1], spatial=WHOLE, temporal=WHOLE)
+        found[-1] = replace(found[-1], temporal=WHOLE)
         return found
 
     def layer_height(self, spatial: int) -> int:
         """Of one spatial layer."""
         if spatial < len(self._heights) and len(self._heights) > 1:
             return self._heights[spatial]
-        top = max((spatial for spatial, _ in self.rates.cumulative()), default=0)
+        top, _ = next(reversed(self.rates.cumulative()), (0, 0))
         return max(self.height >> max(top - spatial, 0), 1)  # 2:1, as in all modes of browsers without an "h"

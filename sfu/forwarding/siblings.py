@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # Silent for so many seconds, and for so many frames of another encoding (a screen may have one frame a second).
 _SILENT: Final = 0.6
 _FRAMES: Final = 5
+# Rates of encodings of one height that differ by less are the same picture on another day.
+_SURELY: Final = 1.5
 
 
 class Siblings:
@@ -53,16 +55,15 @@ class Siblings:
         return changed
 
     def ascending(self) -> tuple["Encoding", ...]:
-        """The encodings by height, as far as that was measured; else in the order they are in.
+        """The encodings by height, those of one height by rate; as far as both is measured, else as they are ordered.
 
-        RFC 8853 5.2 asks for none: what a=simulcast names first may be the largest as well as the smallest.
+        What a client names first in a=simulcast may be the largest as well as the smallest.
         """
         order = list(self._encodings)
         for low in range(len(order)):
             for high in range(low + 1, len(order)):
-                one, other = order[low], order[high]
-                if one.quality.measured and other.quality.measured and one.height > other.height:
-                    order[low], order[high] = other, one
+                if _is_better(order[low], order[high]):
+                    order[low], order[high] = order[high], order[low]
         return tuple(order)
 
     def _assume_heights(self) -> None:
@@ -74,3 +75,13 @@ class Siblings:
             nearest, height = min(measured, key=lambda entry: abs(entry[0] - index))
             steps = index - nearest
             encoding.quality.assumed_height = height << steps if steps > 0 else max(height >> -steps, 1)
+
+
+def _is_better(one: "Encoding", other: "Encoding") -> bool:
+    """Whether `one` is surely of higher quality."""
+    if not (one.quality.measured and other.quality.measured):
+        return False
+    if one.height != other.height:
+        return one.height > other.height
+    less = max(other.quality.rates.cumulative().values(), default=0)
+    return 0 < _SURELY * less < max(one.quality.rates.cumulative().values(), default=0)

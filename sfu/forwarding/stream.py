@@ -35,10 +35,10 @@ class Stream:
     """From `encoding` to the profile; set while something is forwarded."""
 
     __slots__ = (
-        "_observe_at", "_report_at", "_unfiltered", "bytes", "cname", "drops", "egress", "encoding", "filter",
-        "fraction_lost", "jitter", "kind", "mid", "octets", "paceable", "packets", "packets_lost", "profile",
-        "renumber", "resender", "round_trip", "rtx_ssrc", "run", "spatial", "ssrc", "temporal", "translation",
-        "whole_until",
+        "_count", "_observe_at", "_report_at", "_send_plain", "_unfiltered", "bytes", "cname", "drops", "egress",
+        "encoding", "filter", "fraction_lost", "jitter", "kind", "mid", "octets", "paceable", "packets",
+        "packets_lost", "profile", "renumber", "resender", "round_trip", "rtx_ssrc", "run", "slow", "spatial", "ssrc",
+        "temporal", "translation", "whole_until",
     )  # fmt: skip
 
     def __init__(self, mid: str, kind: str, profile: SendProfile, egress: Egress, cname: str) -> None:
@@ -62,8 +62,12 @@ class Stream:
         # Stands for what was sent since the last start: only that can be sent again. None while waiting.
         self.run: object | None = None
         self.resender = Resender(self)
+        # Called for every packet.
+        self._count = self.resender.budget.sent
+        self._send_plain = egress.send_plain
         # Whether its packets may wait: video that is sent again as RTX. Another's send time must stay as it was.
         self.paceable = False
+        self.slow = False  # whether they do: set by the egress when there is a rate
         self._report_at: float | None = None
         self.round_trip = RoundTrip()
         self.packets = 0
@@ -77,6 +81,7 @@ class Stream:
     def _end_run(self) -> None:
         """No reports until the next start, and nothing of before is sent again."""
         self._engage()
+        self.egress.running.discard(self)
         self.encoding = None
         self.run = None
         self._report_at = None
@@ -95,14 +100,16 @@ class Stream:
         self.run = object()
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
+        self.slow = self.paceable and self.egress.paced
+        self.egress.running.add(self)
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
         if self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer):
-            self._unfiltered = False
             self.whole_until = EVERYTHING
         else:
             self.whole_until = NOTHING
             self.filter.aim(self.spatial, self.temporal)
             self.filter.start(layer)
+        self._unfiltered = False
         self._observe_at = now + REPORT_INTERVAL
         self.report_soon(now)
 
@@ -141,8 +148,7 @@ class Stream:
         self, template: bytes, seq: int, timestamp: int, payload_size: int, stamp_at: int, now: float
     ) -> None:
         """Send one packet of the encoding, already translated to this slot's profile."""
-        egress = self.egress
-        if egress.clogged and self.paceable:
+        if self.slow and self.egress.clogged:
             self.choke()
             return
         numbers = self.renumber.forward(seq, timestamp)
@@ -152,15 +158,15 @@ class Stream:
         if now >= self._observe_at:
             self._observe_at = now + REPORT_INTERVAL
             self.renumber.observe(now)
-        if egress.paced and self.paceable:
+        if self.slow:
             send_time_at = self.translation.send_time_at
-            sent = egress.send_paced(
+            sent = self.egress.send_paced(
                 (template, numbers[0], numbers[1], self.ssrc, stamp_at, send_time_at, 0, b""), now
             )
         elif stamp_at:
-            sent = egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, 0, b"", now)
+            sent = self.egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, 0, b"", now)
         else:
-            sent = egress.send_plain(template, numbers[0], numbers[1], self.ssrc)
+            sent = self._send_plain(template, numbers[0], numbers[1], self.ssrc)
         if not sent:
             self.drops[Drop.SEND_FAILED] += 1
             return
@@ -168,7 +174,7 @@ class Stream:
         self.packets += 1
         self.octets += payload_size
         self.bytes += size
-        self.resender.budget.sent(size, now)
+        self._count(size, now)
 
     def send_layer(
         self,
@@ -182,8 +188,7 @@ class Stream:
         patch_at: int,
     ) -> None:
         """As `send`, for a packet whose layer is known: left out if the slot doesn't take it, else patched."""
-        egress = self.egress
-        if egress.clogged and self.paceable:
+        if self.slow and self.egress.clogged:
             self.choke()
             return
         patch = self.filter.take(layer)
@@ -208,15 +213,17 @@ class Stream:
             self.renumber.observe(now)
         data = patch.data if patch_at else b""
         patch_at += patch.offset
-        if egress.paced and self.paceable:
+        if self.slow:
             send_time_at = self.translation.send_time_at
-            sent = egress.send_paced(
+            sent = self.egress.send_paced(
                 (template, numbers[0], numbers[1], self.ssrc, stamp_at, send_time_at, patch_at, data), now
             )
         elif stamp_at or data:
-            sent = egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, patch_at, data, now)
+            sent = self.egress.send(
+                template, numbers[0], numbers[1], self.ssrc, stamp_at, patch_at, data, now
+            )
         else:
-            sent = egress.send_plain(template, numbers[0], numbers[1], self.ssrc)
+            sent = self._send_plain(template, numbers[0], numbers[1], self.ssrc)
         if not sent:
             self.drops[Drop.SEND_FAILED] += 1
             return
@@ -224,7 +231,7 @@ class Stream:
         self.packets += 1
         self.octets += payload_size
         self.bytes += size
-        self.resender.budget.sent(size, now)
+        self._count(size, now)
 
     def choke(self) -> None:
         """Too much waits for this slow link: leave out the rest of the frame."""

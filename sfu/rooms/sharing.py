@@ -1,7 +1,7 @@
 """How one participant's downlink is shared by its video slots: what each is worth, what each gets, what is told of it.
 
-Knows the room's speakers, how the client shows each slot, and the estimate of its link. The division itself is made by
-`flow.allocation`. Knows no packet and no signaling.
+Knows the room's speakers, and how the client shows each slot. How much there is, `budget` says; the division itself is
+made by `flow.allocation`. Knows no packet and no signaling.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.quality import WHOLE
 from sfu.forwarding.slot import Slot, SlotState, Target
+from sfu.rooms.budget import Budget
 from sfu.rooms.member import Bandwidth, SlotFlow, View
 from sfu.rooms.room import Room
 
@@ -23,15 +24,11 @@ from sfu.rooms.room import Room
 # video flows, as its rates change.
 LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
-# Seconds from the first report of the client in which the estimate may still be a guess: no video is paused for it.
-SETTLING: Final = 2.0
+# The same where nothing limits what is sent, so that rates are of no matter.
+RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
 # nothing is to be sent.
 PATIENCE: Final = 2.0
-# A client that has not reported on transport-wide numbers for so long after the first video never will.
-DEAF: Final = 6.0
-# What is shared where nothing is known of the link.
-UNLIMITED_BPS: Final = 1 << 40
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
 _WIDE: Final = 16 / 9
@@ -54,13 +51,12 @@ class Sharing:
         self._room = room
         self._egress = egress
         self._slots = slots
+        self._budget = Budget(egress, slots)
         self._allocator = Allocator()
         self._views: dict[str, View] = {}
         self._limits: dict[str, Limit] = {}
         self._short: dict[str, float] = {}  # since when there is too little for each slot
         self._allocated_bps = 0
-        self._began: float | None = None  # when there was video to share first
-        self._known: float | None = None  # when the client had reported first
         self._last = float("-inf")
         self._due: float | None = None
         self._sent: dict[str, _Sent] = {}
@@ -80,7 +76,7 @@ class Sharing:
     def view(self, views: Mapping[str, View], now: float) -> None:
         """How slots are shown from now on."""
         self._views.update(views)
-        self.allocate(now)
+        self.touch(now)
 
     def forget(self, mid: str) -> None:
         """The slot is gone."""
@@ -116,17 +112,17 @@ class Sharing:
         self._due = None
         if not slots:
             self._allocated_bps = 0
+            self._egress.wish(0, now, starved=False)
             return
-        if self._began is None and self._egress.ready:
-            self._began = now
         kept = self._room.kept(self._participant)
         wants = [self._want(slot, kept, now) for slot in slots]
-        audio_bps = self._audio_bps(now)
-        choices = self._allocator.allocate(max(self._budget_bps(now) - audio_bps, 0), wants, now)
+        audio_bps = self._budget.audio_bps(now)
+        choices = self._allocator.allocate(self._budget.video_bps(now), wants, now)
         self._allocated_bps = audio_bps
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
-        self._egress.estimator.wish(self._allocator.wish_bps + audio_bps, now)
+        starved = all(slot.state is SlotState.PAUSED for slot in slots)
+        self._egress.wish(self._allocator.wish_bps + audio_bps, now, starved=starved)
         self._next(slots, now)
 
     def _next(self, slots: list[Slot], now: float) -> None:
@@ -134,25 +130,11 @@ class Sharing:
         again = self._allocator.deadline()
         flowing = any(slot.encoding is not None or slot.candidate is not None for slot in slots)
         if flowing and self._egress.ready:
-            again = now + MOST_INTERVAL if again is None else min(again, now + MOST_INTERVAL)
+            latest = now + (MOST_INTERVAL if self._budget.limited else RARELY)
+            again = latest if again is None else min(again, latest)
         if again is not None and (self._due is None or again < self._due):
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
-
-    def _budget_bps(self, now: float) -> int:
-        egress = self._egress
-        known = egress.available_bps
-        if known is not None:
-            if self._known is None:
-                self._known = now
-            return known
-        if egress.transport_wide and (self._began is None or now < self._began + DEAF):
-            return egress.estimator.target_bps  # where it starts from; reports are about to come
-        return UNLIMITED_BPS
-
-    def _audio_bps(self, now: float) -> int:
-        encodings = (slot.encoding for slot in self._slots.values() if slot.kind == "audio")
-        return sum(encoding.rate.bps(now) for encoding in encodings if encoding is not None)
 
     def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
@@ -188,7 +170,7 @@ class Sharing:
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
             since = self._short.setdefault(slot.mid, now)
-            if self._settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
+            if self._budget.settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
                 option = want.options[0]
         else:
             self._short.pop(slot.mid, None)
@@ -205,13 +187,10 @@ class Sharing:
         self._allocated_bps += option.bps
         slot.resume()
         slot.wish(_wishes(slot, publication, encoding, want, choice), now)
-        whole = option.spatial == WHOLE and option.temporal == WHOLE
+        whole = option.temporal == WHOLE
         slot.aim(Target(encoding) if whole else Target(encoding, option.spatial, option.temporal), now)
         if slot.encoding is not None and slot.encoding is not encoding:
             _reduce(slot, slot.encoding, option.bps)
-
-    def _settling(self, now: float) -> bool:
-        return self._known is None or now < self._known + SETTLING
 
     # -- what is told ------------------------------------------------------------------------------------------
 
@@ -264,12 +243,14 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     that moves is better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
-    if slot.encoding is None:
+    if slot.encoding is None and slot.state is not SlotState.PAUSED:
         # The first picture is that which comes soonest.
         present = [encoding for encoding in present if encoding.alive(now)] or present
     found: list[Option] = []
     for encoding in present:
-        options = encoding.options()
+        options = encoding.options(publication.encodings.index(encoding))
+        most = slot.most_spatial(encoding)
+        options = [option for option in options if option.spatial <= most] or options
         smooth = sorted({option.temporal for option in options})[-2:]
         found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
@@ -291,7 +272,8 @@ def _wishes(
 
 def _reduce(slot: Slot, forwarded: Encoding, bps: int) -> None:
     """Until the switch: of what is forwarded now, as much as the new share carries."""
-    options = forwarded.options()
+    most = slot.most_spatial(forwarded)
+    options = [option for option in forwarded.options() if option.spatial <= most]
     fitting = [option for option in options if option.bps <= bps]
     if len(fitting) == len(options):
         slot.reduce(ALL, ALL)

@@ -8,24 +8,34 @@ be had. Knows nothing of browsers or daemons.
 import contextlib
 import functools
 import itertools
+import json
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 HUB_ADDRESS = "10.77.0.1"
 HUB_HARDWARE = "02:00:00:00:00:01"
+PACKET = 1514  # bytes on the cable
+BURST_MS = 5  # at once, of a link that is to be even
 _numbers = itertools.count(1)  # of namespaces made by this process: their names must differ
 
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """What one direction of a link suffers: `loss` in percent, one-way delay, rate (None = unlimited)."""
+    """What one direction of a link suffers: `loss` in percent, one-way delay, rate (None = unlimited).
+
+    `queue_ms` is what waits at the rate before packets are dropped, with little let through at once: a bottleneck
+    as of a home router. None is a short queue behind a bucket. `jitter_ms` adds up to that much to the delay.
+    """
 
     loss: float = 0.0
     delay_ms: float = 0.0
     rate_kbps: int | None = None
+    queue_ms: int | None = None
+    jitter_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,21 @@ def capabilities() -> Capabilities:
         _run(f"ip netns del {name}")
 
 
-def _tbf(rate_kbps: int) -> str:
-    return f"tbf rate {rate_kbps}kbit burst 16kb latency 100ms"
+def _tbf(rate_kbps: int, queue_ms: int | None = None) -> str:
+    if queue_ms is None:
+        return f"tbf rate {rate_kbps}kbit burst 16kb latency 100ms"
+    burst = max(rate_kbps // 8 * BURST_MS, 2 * PACKET)
+    return f"tbf rate {rate_kbps}kbit burst {burst} latency {queue_ms}ms"
+
+
+def _netem(wanted: Impairment) -> str:
+    limit = 2000
+    if wanted.rate_kbps and wanted.queue_ms is not None:
+        limit = max(wanted.rate_kbps * wanted.queue_ms // 8 // PACKET, 4)
+    half = wanted.jitter_ms / 2
+    delay = f"delay {wanted.delay_ms + half}ms {half}ms" if half else f"delay {wanted.delay_ms}ms"
+    rate = f" rate {wanted.rate_kbps}kbit" if wanted.rate_kbps else ""
+    return f"netem limit {limit} loss {wanted.loss}% {delay}{rate}"
 
 
 def _drop_rules(device: str, loss: float) -> str:
@@ -149,6 +172,12 @@ class Link:
         _must(f"ip -n {self.namespace} neigh replace {HUB_ADDRESS} lladdr {HUB_HARDWARE} dev eth0")
         _must(f"ip -n {self._hub} neigh replace {self.address} lladdr {self._hardware} dev br0")
 
+    def queue(self) -> dict[str, int]:
+        """Of what goes towards this namespace: `bytes`, `packets`, `drops` so far, `backlog` bytes now."""
+        shown = json.loads(_must(f"tc -n {self._hub} -s -j qdisc show dev {self._port}"))
+        root: dict[str, Any] = next((entry for entry in shown if entry.get("root")), {})
+        return {name: int(root.get(name, 0)) for name in ("bytes", "packets", "drops", "backlog")}
+
     def impair(self, *, towards: Impairment | None = None, away: Impairment | None = None) -> None:
         """Set both directions: `towards` this namespace and `away` from it; None is a perfect direction."""
         self._direction(self._hub, self._port, self.namespace, "eth0", towards or Impairment())
@@ -156,17 +185,16 @@ class Link:
 
     def _direction(self, sender: str, out: str, receiver: str, into: str, wanted: Impairment) -> None:
         can = capabilities()
-        _run(f"tc -n {sender} qdisc del dev {out} root")
+        if wanted == Impairment() or not (can.netem or wanted.rate_kbps):
+            _run(f"tc -n {sender} qdisc del dev {out} root")
         if can.netem:
-            rate = f" rate {wanted.rate_kbps}kbit" if wanted.rate_kbps else ""
             if wanted != Impairment():
-                loss, delay = f"loss {wanted.loss}%", f"delay {wanted.delay_ms}ms"
-                _must(f"tc -n {sender} qdisc add dev {out} root netem limit 2000 {loss} {delay}{rate}")
+                _must(f"tc -n {sender} qdisc replace dev {out} root {_netem(wanted)}")
             return
-        if wanted.delay_ms:
+        if wanted.delay_ms or wanted.jitter_ms:
             raise RuntimeError(can.delay)
-        if wanted.rate_kbps:
-            _must(f"tc -n {sender} qdisc add dev {out} root {_tbf(wanted.rate_kbps)}")
+        if wanted.rate_kbps:  # replacing keeps what is queued
+            _must(f"tc -n {sender} qdisc replace dev {out} root {_tbf(wanted.rate_kbps, wanted.queue_ms)}")
         result = _load_rules(receiver, _drop_rules(into, wanted.loss))
         if result.returncode != 0:
             raise RuntimeError(f"nft: {result.stderr.strip()}")

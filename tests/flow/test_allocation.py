@@ -409,10 +409,11 @@ def test_the_wait_for_a_raise_begins_anew_when_there_was_nothing_to_raise() -> N
 
 
 def test_what_comes_in_place_of_a_lost_option_is_less_not_more() -> None:
-    room = Room(Want("0", options()))
-    assert room.at(600_000) == {"0": "h2 bandwidth"}
+    room = Room(Want("0", options(rids="qh")))
+    assert room.at(3_000_000) == {"0": "h2 none"}
     room.wants = (Want("0", options(rids="qf")),)
-    assert room.at(600_000) == {"0": "q2 bandwidth"}
+    assert room.at(3_000_000, 0.5) == {"0": "q2 bandwidth"}
+    assert room.at(3_000_000, 0.5) == {"0": "f2 none"}
 
 
 def test_an_option_that_is_gone_is_replaced_at_once() -> None:

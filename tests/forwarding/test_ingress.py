@@ -1,5 +1,6 @@
 """What a sender is told: NACK, PLI, FIR, reports, transport-wide feedback, REMB; and its retransmissions."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -290,6 +291,25 @@ def test_transport_wide_feedback_every_100_ms() -> None:
                 ticks += delta
                 arrived[number - 65_500 & 0xFFFF] = ticks / 4000
     assert arrived == {n: 10.0 + n / 100 for n in range(max(arrived) + 1) if n % 10 != 5}
+
+
+@pytest.mark.parametrize("gap", [0.002, 0.02, 0.07, 0.3])
+def test_transport_wide_feedback_is_neither_rare_nor_more_frequent_than_useful(gap: float) -> None:
+    rig = Rig()
+    times: list[float] = []
+    for n in range(300):
+        now = 10.0 + n * gap
+        while (deadline := rig.ingress.deadline()) is not None and deadline < now:
+            rig.ingress.pulse(deadline)
+            if any(isinstance(one, TransportFeedback) for one in rig.outlet.take_rtcp()):
+                times.append(deadline)
+        rig.receive(
+            packet(n, block=extensions.build([(3, n.to_bytes(2, "big"))], allow_two_byte=False)), now=now
+        )
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert min(pauses) > 0.0999
+    assert max(pauses) < max(0.1001, gap + 0.051)
+    assert times[0] == pytest.approx(10.05)
 
 
 def test_no_remb_beside_transport_wide_feedback() -> None:

@@ -107,3 +107,25 @@ async def test_a_file_goes_on_when_the_room_moves(url: str) -> None:
             await until(lambda: ada.path == "sfu")
             assert progress[-1] < len(content)
             assert await receiving == content
+
+
+async def test_a_hidden_video_does_not_hold_up_the_move(url: str) -> None:
+    async with (
+        connect(url, room="blue", name="Ada", topology="auto") as ada,
+        connect(url, room="blue", name="Bob") as bob,
+    ):
+        events = bob.events()
+        await ada.publish(Picture(60))
+        camera = (await next_event(events, Published)).publication
+        track = await bob.subscribe(camera)
+        await until_grey(track, 60)
+        await bob.view(camera, visible=False)  # it has no effect on what comes directly
+        await until_grey(track, 60)
+        async with connect(url, room="blue", name="Eve"):
+            assert (await next_event(events, PathChanged)).path == "sfu"
+            start = time.monotonic()
+            while {one.to for one in (await bob.stats()).connections} != {"server"}:
+                assert time.monotonic() - start < 8
+                await asyncio.sleep(0.05)
+            await bob.view(camera)
+            await until_grey(track, 60)

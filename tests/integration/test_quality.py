@@ -23,8 +23,11 @@ from sfu.client import (
 from sfu.config import Config
 from sfu.rooms.member import View
 from sfu.rooms.participant import Participant
-from tests.client.serving import Picture, Speech, Tone, next_event, serving, until
-from tests.integration.server import daemon
+from signaling import messages as m
+from signaling.quality import Encodings, EncodingState, SlotWish, Speakers
+from signaling.quality import View as ViewSlots
+from tests.client.serving import PATIENCE, Picture, Speech, Tone, next_event, serving, until
+from tests.integration.server import daemon, room
 
 
 @pytest.fixture
@@ -155,9 +158,10 @@ class Watch:
 
 
 async def next_pause(events: EventStream) -> Paused | Resumed:
-    async for event in events:
-        if isinstance(event, Paused | Resumed):
-            return event
+    async with asyncio.timeout(PATIENCE):
+        async for event in events:
+            if isinstance(event, Paused | Resumed):
+                return event
     raise AssertionError("the room was closed")
 
 
@@ -230,9 +234,35 @@ async def test_a_room_without_a_narrow_link_gives_everybody_everything(url: str)
         for watch in watches:
             await watch.more()
         await bob.reports(0.5)
-        for _ in range(8):
-            report = await next_event(events, Bandwidth)
-        assert [flow.limit for flow in report.flows] == ["none"] * 3
+        reports: list[Bandwidth] = []
+        async with asyncio.timeout(PATIENCE):
+            while len(reports) < 8:
+                event = await anext(events)
+                assert not isinstance(event, Paused)
+                if isinstance(event, Bandwidth):
+                    reports.append(event)
+        assert [flow.limit for flow in reports[-1].flows] == ["none"] * 3
         for watch in watches:
             await watch.more()
             await watch.stop()
+
+
+async def test_a_publisher_is_told_what_nobody_takes() -> None:
+    async with room() as (_, clients):
+        ada, bob = await clients.pair()
+        camera, microphone = (sending.publication for sending in ada.sendings)
+        assert camera is not None
+        slot = bob.slot_of(camera)
+
+        def active(*, wanted: bool) -> tuple[EncodingState, ...]:
+            return (EncodingState(rid="", active=wanted),)
+
+        await bob.ask(ViewSlots(slots=(SlotWish(mid=slot.mid, visible=False),)), m.Ok)
+        await ada.hears(Encodings, publication=camera, encodings=active(wanted=False))
+        await bob.ask(ViewSlots(slots=(SlotWish(mid=slot.mid),)), m.Ok)
+        await ada.hears(Encodings, publication=camera, encodings=active(wanted=True))
+        await bob.frames()
+        await bob.leave()
+        await until(lambda: len(ada.heard(Encodings, encodings=active(wanted=False))) == 2)
+        assert ada.heard(Encodings, publication=microphone) == []
+        assert ada.heard(Speakers) == []

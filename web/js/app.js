@@ -2,6 +2,7 @@
 // Knows: the address bar and the life of the page. Does not know: how anything works inside.
 
 import { byId } from './dom.js';
+import { readWish } from './encodings.js';
 import { Files } from './files.js';
 import { LocalMedia } from './local.js';
 import { drawEnd, toast } from './notices.js';
@@ -15,8 +16,11 @@ import { openTabs } from './tabs.js';
 /** @typedef {import('./types.js').Topology} Topology */
 /** @typedef {import('./types.js').Role} Role */
 /** What is to be entered, and as what. @typedef {{room: string, name: string, topology: Topology, role: Role}} Entry */
+/** What the link says of pictures: how they are sent, and how many are shown (0: as many as fit).
+ * @typedef {{wish: import('./encodings.js').VideoWish, tiles: number}} Pictures */
 
 const NAME_MAX = 64;
+const TILES_MOST = 49;
 const DEVICES_WAIT_MS = 2000; // autojoin: devices that take longer are published when they come
 
 /** The page without a server: tabs of this browser find each other. */
@@ -26,7 +30,8 @@ const TOPOLOGIES = ['sfu', 'mesh', 'auto', 'broadcast'];
 
 /**
  * What the link asks for: /?room=blue or /r/blue, &topology=mesh, &name=Ada, &autojoin=1, &microphone=off, &camera=off;
- * /b/blue watches a broadcast, /b/blue?role=publisher makes one.
+ * /b/blue watches a broadcast, /b/blue?role=publisher makes one. &codec= and &svc= as in encodings.js; &tiles=6 shows
+ * at most so many tiles at a time.
  */
 function readLink() {
   const query = new URLSearchParams(location.search);
@@ -41,6 +46,8 @@ function readLink() {
     name: (query.get('name') ?? '').trim().slice(0, NAME_MAX),
     topology,
     role,
+    wish: readWish(query),
+    tiles: Math.min(TILES_MOST, Math.max(0, Number.parseInt(query.get('tiles') ?? '', 10) || 0)),
     autojoin: query.get('autojoin') === '1',
     wanted: {
       microphone: role !== 'viewer' && query.get('microphone') !== 'off',
@@ -62,17 +69,18 @@ function showState(state) {
   document.body.dataset.state = state;
 }
 
-/** @param {LocalMedia} local @param {Entry} entry */
-function enter(local, { room, name, topology, role }) {
+/** @param {LocalMedia} local @param {Entry} entry @param {Pictures} pictures */
+function enter(local, { room, name, topology, role }, { wish, tiles }) {
   byId('prejoin', HTMLElement).hidden = true;
   const link = linkTo(room, topology);
   if (readLink().room !== room) history.replaceState(null, '', role === 'publisher' ? `${link}?role=publisher` : link);
   /** @type {import('./signaling.js').OpenLink} */
   const openLink = (handlers) => (BETWEEN_TABS ? openTabs(handlers) : openWebSocket(signalingUrl(), handlers));
-  const session = new Session({ room, name, local, topology, role, openLink });
+  const session = new Session({ room, name, local, topology, role, wish, openLink });
   const files = new Files(session);
   const onlyHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
-  const view = new RoomView(session, local, files, link, BETWEEN_TABS ? 'browser' : onlyHere ? 'machine' : 'network');
+  const reach = BETWEEN_TABS ? 'browser' : onlyHere ? 'machine' : 'network';
+  const view = new RoomView(session, local, files, { link, reach, tiles });
   session.on('state', (state) => {
     showState(state);
     if (state === 'left' || session.role === 'viewer') local.close();
@@ -136,11 +144,27 @@ function expose(session, local, view, files) {
           source: element.dataset.source,
           muted: element.dataset.muted === 'true',
           picture: element.classList.contains('has-picture'),
+          shown: !element.hidden,
+          speaking: element.classList.contains('speaking'),
           width: video.videoWidth,
           height: video.videoHeight,
           element,
           video,
         }));
+      },
+      /** What the server was told of how pictures are seen, by mid. */
+      get views() {
+        return session.media?.connection?.told ?? {};
+      },
+      /** One's own pictures, and which encodings of them are sent. */
+      get pictures() {
+        return session.media?.connection?.pictures() ?? [];
+      },
+      get bandwidth() {
+        return view.bandwidth;
+      },
+      get speakers() {
+        return session.speakers;
       },
       async stats() {
         const figures = await view.figures();
@@ -167,7 +191,8 @@ function keepAwake() {
 }
 
 async function start() {
-  const { room, name, topology, role, autojoin, wanted } = readLink();
+  const { room, name, topology, role, wish, tiles, autojoin, wanted } = readLink();
+  const pictures = { wish, tiles };
   const local = new LocalMedia();
   local.sources.microphone.muted = !wanted.microphone;
   local.sources.camera.muted = !wanted.camera;
@@ -180,9 +205,9 @@ async function start() {
   const opened = wanted.microphone || wanted.camera ? local.open(wanted) : Promise.resolve();
   if (room && autojoin) {
     await Promise.race([opened, new Promise((resolve) => setTimeout(resolve, DEVICES_WAIT_MS))]);
-    enter(local, { room, name: name || recall('name') || 'Guest', topology, role });
+    enter(local, { room, name: name || recall('name') || 'Guest', topology, role }, pictures);
   } else {
-    showPrejoin({ room, name, local, topology, role, betweenTabs: BETWEEN_TABS, join: (entry) => enter(local, entry) });
+    showPrejoin({ room, name, local, topology, role, betweenTabs: BETWEEN_TABS, join: (entry) => enter(local, entry, pictures) });
   }
 }
 

@@ -2,7 +2,7 @@
 // Knows: SDP, candidates, which m-line carries which publication. Does not know: rooms, or whom to call again (mesh.js).
 
 import { Emitter } from './emitter.js';
-import { MAX_BITRATE, limitVideo } from './publishing.js';
+import { limitVideo } from './publishing.js';
 
 /** @typedef {import('./announcing.js').Announced} Announced */
 /** @typedef {import('./types.js').SignalData} SignalData */
@@ -173,8 +173,7 @@ export class Call extends Emitter {
       if (transceiver.sender.track !== wanted.track) await transceiver.sender.replaceTrack(wanted.track);
       if (this.#closed) return;
       if (!known?.publication) transceiver.direction = 'sendrecv';
-      const isScreen = wanted.source === 'screen';
-      if (!known && wanted.kind === 'video') void limitVideo(transceiver.sender, isScreen, MAX_BITRATE[isScreen ? 'screen' : 'camera']);
+      if (!known && wanted.kind === 'video') void limitVideo(transceiver.sender, wanted.source === 'screen');
     }
     for (const [source, outgoing] of this.#outgoing) {
       if (outgoing.publication === '' || this.#wanted.some((wanted) => wanted.source === source)) continue;

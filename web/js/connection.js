@@ -7,6 +7,7 @@ import { Emitter } from './emitter.js';
 import { trackKey } from './path.js';
 import { Publishing } from './publishing.js';
 import { Slots } from './slots.js';
+import { Views } from './views.js';
 
 /** @typedef {import('./types.js').Answer} Answer */
 /** @typedef {import('./types.js').SlotMessage} SlotMessage */
@@ -18,6 +19,7 @@ import { Slots } from './slots.js';
 const CONNECT_TIMEOUT_MS = 15000;
 const CHECK_EVERY_MS = 1000;
 const SILENT_CHECKS = 6; // seconds of `disconnected` without a byte: the network is gone, not slow
+const REPORTS_EVERY_MS = 1000;
 const SERVER = 'server';
 
 /**
@@ -29,11 +31,14 @@ export class Connection extends Emitter {
   #link;
   #publishing;
   #slots;
+  #views;
   #chat;
   #files;
   #fresh = true;
   /** @type {TileModel[]} */
   #tiles = [];
+  /** @type {import('./path.js').Watch} */
+  #watching = { unseen: new Set(), loud: new Set(), most: Infinity };
   #dirty = false;
   #offerDue = false;
   #working = false;
@@ -43,15 +48,16 @@ export class Connection extends Emitter {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watch;
 
-  /** @param {Link} link @param {LocalMedia} local */
-  constructor(link, local) {
+  /** @param {Link} link @param {LocalMedia} local @param {import('./encodings.js').VideoWish} wish */
+  constructor(link, local, wish) {
     super();
     this.#link = link;
     this.pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.pc.onconnectionstatechange = () => this.#connectionState();
     this.pc.oniceconnectionstatechange = () => this.#iceState();
-    this.#publishing = new Publishing(this.pc, local);
+    this.#publishing = new Publishing(this.pc, local, wish);
     this.#slots = new Slots(this.pc);
+    this.#views = new Views(link, this.#slots);
     this.#chat = this.pc.createDataChannel('chat', { ordered: true });
     this.#chat.onopen = () => this.emit('chat-open', undefined);
     this.#chat.onmessage = ({ data }) => typeof data === 'string' && this.emit('chat', JSON.parse(data));
@@ -68,6 +74,43 @@ export class Connection extends Emitter {
   show(roster) {
     this.#tiles = roster.tiles('sfu', true);
     this.update();
+  }
+
+  /** @param {import('./path.js').Watch} watch */
+  watch(watch) {
+    const { unseen, most } = this.#watching;
+    this.#watching = watch;
+    const same = most === watch.most && unseen.size === watch.unseen.size && [...unseen].every((key) => watch.unseen.has(key));
+    if (!same && this.#tiles.length > 0) this.update();
+  }
+
+  /** @param {ReadonlyMap<string, import('./types.js').View>} views  by publication */
+  view(views) {
+    this.#views.want(views);
+  }
+
+  /** @param {import('./types.js').Encodings} message */
+  encodings({ publication, encodings }) {
+    this.#publishing.activate(publication, Object.fromEntries(encodings.map(({ rid, active }) => [rid, active])));
+  }
+
+  /** @param {import('./types.js').Bandwidth} message */
+  bandwidth(message) {
+    for (const flow of message.slots) {
+      const slot = this.#slots.byMid(flow.mid);
+      if (slot) slot.flow = flow;
+    }
+    this.emit('bandwidth', message);
+  }
+
+  /** What is sent of each picture. */
+  pictures() {
+    return this.#publishing.pictures();
+  }
+
+  /** What the server was told of the slots, by mid. */
+  get told() {
+    return this.#views.told;
   }
 
   /** Something wanted has changed: settles it, after what is under way. */
@@ -87,6 +130,7 @@ export class Connection extends Emitter {
     if (!slot || message.publication !== slot.wanted) return; // of something no longer wanted there
     slot.state = message.state;
     slot.message = message.message ?? '';
+    slot.reason = message.reason ?? null;
     this.emit('slots', undefined);
   }
 
@@ -95,7 +139,8 @@ export class Connection extends Emitter {
     const slot = this.#slots.showing(publication);
     if (!slot) return null;
     const { receiver, mid } = slot.transceiver;
-    return { receiver, figures: trackKey(SERVER, mid), state: slot.state, message: slot.message };
+    const { state, message, reason, flow } = slot;
+    return { receiver, figures: trackKey(SERVER, mid), state, message, reason, flow };
   }
 
   /** @returns {import('./path.js').Sent[]} */
@@ -134,6 +179,7 @@ export class Connection extends Emitter {
     this.#closed = true;
     clearTimeout(this.#connectTimer);
     clearInterval(this.#watch);
+    this.#views.close();
     this.pc.close();
   }
 
@@ -152,11 +198,14 @@ export class Connection extends Emitter {
   }
 
   async #settle() {
-    this.#slots.assign(this.#tiles);
+    this.#slots.assign(this.#tiles, this.#watching);
     if (await this.#publishing.prepare()) this.#offerDue = true;
     if (this.#closed) return;
     if (this.#offerDue || this.#slots.unnegotiated().length > 0) await this.#offer();
-    else await this.#point();
+    else {
+      this.#views.flush(); // before it is pointed: the size of what is to come
+      await this.#point();
+    }
     await Promise.all(this.#publishing.takeMutes().map((mute) => ask(this.#link, { type: 'mute', ...mute })));
   }
 
@@ -177,11 +226,12 @@ export class Connection extends Emitter {
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     this.#offerDue = false;
     this.#fresh = false;
-    this.#publishing.answered(publish, answer.publish);
+    this.#publishing.answered(publish, answer.publish, answer.sdp);
     for (const { mid, publication } of receive) {
       const slot = this.#slots.byMid(mid);
       if (slot) Object.assign(slot, { told: publication, negotiated: true });
     }
+    this.#views.flush();
     for (const { mid, publication, state } of answer.receive) this.slot({ type: 'slot', mid, publication, state });
     this.emit('slots', undefined);
   }
@@ -198,11 +248,20 @@ export class Connection extends Emitter {
     this.emit('slots', undefined);
   }
 
+  async #askReports() {
+    try {
+      await this.#link.request({ type: 'reports', every_ms: REPORTS_EVERY_MS });
+    } catch {
+      // an older server reports nothing; a lost link is noticed elsewhere
+    }
+  }
+
   #connectionState() {
     if (this.pc.connectionState === 'connected' && !this.#up) {
       this.#up = true;
       clearTimeout(this.#connectTimer);
       this.emit('up', undefined);
+      void this.#askReports();
     } else if (this.pc.connectionState === 'failed') {
       this.#fail(new Error('The media connection failed.'));
     }

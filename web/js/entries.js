@@ -1,6 +1,7 @@
 // What the tiles show: one's own sources and the publications of the others, each on the path where it plays.
 // Knows: session, local media, tiles' models. Does not know: elements.
 
+import { pausedNote } from './quality.js';
 import { pathOf } from './roster.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -17,12 +18,14 @@ import { pathOf } from './roster.js';
 export function ownEntries(session, local) {
   if (session.role === 'viewer') return [];
   const { camera, screen } = local.sources;
-  const common = { name: session.name, own: true, audioTrack: null, audioReceiver: null, note: '', pinned: false };
+  const common = { name: session.name, own: true, audioTrack: null, audioReceiver: null, note: '', paused: false, flow: null, pinned: false };
   /** @param {'camera' | 'screen'} source @param {MediaStreamTrack | null} videoTrack @param {boolean} micMuted @returns {GridEntry} */
   const entry = (source, videoTrack, micMuted) => ({
     key: `me/${source}`,
     participant: session.me,
     source,
+    publication: '',
+    live: videoTrack !== null,
     view: { ...common, source, micMuted, videoTrack, picture: videoTrack?.id ?? '' },
   });
   const entries = [entry('camera', camera.track, !local.live('microphone'))];
@@ -36,13 +39,14 @@ export function entryOf(session, model) {
   const audio = playing(session.media, model, 'audio');
   const video = playing(session.media, model, 'video');
   const visible = video.publication !== null && !video.publication.muted;
-  const unsupported = visible && video.received?.state === 'unsupported-codec';
-  const codec = video.publication?.codec || 'this kind of';
+  const paused = visible && video.received?.state === 'paused';
   const silent = audio.publication === null || audio.publication.muted;
   return {
     key,
     participant,
     source,
+    publication: video.publication?.id ?? '',
+    live: visible,
     view: {
       name,
       own: false,
@@ -52,10 +56,19 @@ export function entryOf(session, model) {
       audioTrack: audio.received?.receiver.track ?? null,
       audioReceiver: silent ? null : (audio.received?.receiver ?? null),
       picture: visible && video.received?.state === 'active' ? (video.publication?.id ?? '') : '',
-      note: unsupported ? video.received?.message || `This browser cannot show ${codec} video.` : '',
+      note: visible ? noteOf(video) : '',
+      paused,
+      flow: visible && !paused ? (video.received?.flow ?? null) : null,
       pinned: false,
     },
   };
+}
+
+/** Why there is no picture of what is published and not muted. @param {Playing} video @returns {string} '' = there is one, or will be soon */
+function noteOf({ publication, received }) {
+  if (received?.state === 'paused') return pausedNote(received.message, received.reason);
+  if (received?.state !== 'unsupported-codec') return '';
+  return received.message || `This browser cannot show ${publication?.codec || 'this kind of'} video.`;
 }
 
 /**
@@ -73,16 +86,18 @@ export function playing(media, model, kind) {
 }
 
 /**
+ * Whether a move to another path is complete, as far as this page goes.
  * @param {Session} session
  * @param {(key: string, track: MediaStreamTrack) => boolean} plays  whether a tile plays a track by now
+ * @param {(key: string) => boolean} inView  whether a tile's picture is received
  * @returns {boolean} whether everything comes, and plays, on the path in force
  */
-export function allPlays({ media, roster }, plays) {
+export function allPlays({ media, roster }, plays, inView) {
   if (!media) return false;
   return roster.tiles(media.path).every((model) =>
     /** @type {const} */ (['audio', 'video']).every((kind) => {
       const publication = model[kind];
-      if (!publication) return true;
+      if (!publication || (kind === 'video' && !inView(model.key))) return true;
       if (pathOf(publication) !== media.path) return false;
       const received = media.received(publication.id);
       if (!received || received.state === 'empty') return false;

@@ -24,10 +24,13 @@ export class Media extends Emitter {
   #link;
   #local;
   #roster;
+  #wish;
   /** @type {Connection | null} */
   #connection = null;
   /** @type {Mesh | null} */
   #mesh = null;
+  /** @type {import('./path.js').Watch} */
+  #watching = { unseen: new Set(), loud: new Set(), most: Infinity };
   #settled = false;
   /** Others who play everything on the present path. @type {Set<string>} */
   #settledOthers = new Set();
@@ -35,12 +38,13 @@ export class Media extends Emitter {
   #timer;
   #closed = false;
 
-  /** @param {{link: Link, local: LocalMedia, roster: Roster, path: MediaPath}} options */
-  constructor({ link, local, roster, path }) {
+  /** @param {{link: Link, local: LocalMedia, roster: Roster, path: MediaPath, wish: import('./encodings.js').VideoWish}} options */
+  constructor({ link, local, roster, path, wish }) {
     super();
     this.#link = link;
     this.#local = local;
     this.#roster = roster;
+    this.#wish = wish;
     this.path = path;
   }
 
@@ -74,6 +78,8 @@ export class Media extends Emitter {
   event(event) {
     if (event.type === 'slot') this.#connection?.slot(event);
     else if (event.type === 'unpublished') this.#connection?.forget(event.publication);
+    else if (event.type === 'encodings') this.#connection?.encodings(event);
+    else if (event.type === 'bandwidth') this.#connection?.bandwidth(event);
     else if (event.type === 'path') this.#move(event.path);
     else if (event.type === 'left') {
       for (const { id } of this.#roster.participants.get(event.participant)?.publications ?? []) this.#connection?.forget(id);
@@ -81,6 +87,17 @@ export class Media extends Emitter {
       if (event.data.settled) this.#othersSettled(event.from, event.data.settled);
       else this.#mesh?.signal(event.from, event.data);
     }
+  }
+
+  /** Which tiles are in view. @param {import('./path.js').Watch} watch */
+  watch(watch) {
+    this.#watching = watch;
+    this.#connection?.watch(watch);
+  }
+
+  /** How pictures are seen. @param {ReadonlyMap<string, import('./types.js').View>} views  by publication */
+  view(views) {
+    this.#connection?.view(views);
   }
 
   /** @param {string} publication @returns {import('./path.js').Received | null} */
@@ -148,9 +165,11 @@ export class Media extends Emitter {
     if (path === 'sfu' ? this.#connection : this.#mesh) return;
     /** @type {Way} */
     let way;
-    if (path === 'sfu') way = this.#connection = new Connection(this.#link, this.#local);
-    else way = this.#mesh = new Mesh(this.#link, this.#local);
-    for (const name of /** @type {const} */ (['up', 'slots', 'chat-open', 'chat', 'file', 'counters'])) {
+    if (path === 'sfu') {
+      way = this.#connection = new Connection(this.#link, this.#local, this.#wish);
+      this.#connection.watch(this.#watching);
+    } else way = this.#mesh = new Mesh(this.#link, this.#local);
+    for (const name of /** @type {const} */ (['up', 'slots', 'chat-open', 'chat', 'file', 'counters', 'bandwidth'])) {
       way.on(name, (/** @type {any} */ detail) => this.emit(name, detail));
     }
     way.on('lost', (error) => {

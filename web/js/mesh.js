@@ -98,7 +98,7 @@ export class Mesh extends Emitter {
     for (const { id, call } of this.#peers.values()) {
       const transceiver = call?.receiving(publication);
       if (!transceiver) continue;
-      return { receiver: transceiver.receiver, figures: trackKey(id, transceiver.mid), state: 'active', message: '' };
+      return { receiver: transceiver.receiver, figures: trackKey(id, transceiver.mid), state: 'active', message: '', reason: null, flow: null };
     }
     return null;
   }

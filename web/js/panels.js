@@ -28,6 +28,11 @@ export class Panels {
     else this.#show(name);
   }
 
+  /** @returns {boolean} the open one lies over everything else, as on small windows */
+  get covers() {
+    return this.open !== '' && getComputedStyle(this.#panel(this.open)).position === 'fixed';
+  }
+
   /** Closes what is open and gives the focus back to its button. */
   close() {
     const button = this.#buttons().find(({ dataset }) => dataset.panel === this.open);

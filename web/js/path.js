@@ -5,6 +5,7 @@
 /** @typedef {import('./types.js').SlotState} SlotState */
 /** @typedef {import('./types.js').Source} Source */
 /** @typedef {import('./types.js').Counters} Counters */
+/** @typedef {import('./types.js').SlotFlow} SlotFlow */
 
 /**
  * A publication as it is received.
@@ -13,11 +14,19 @@
  * @property {string} figures  key of its figures, see trackKey
  * @property {SlotState} state
  * @property {string} message  a sentence, when it cannot be shown
+ * @property {import('./types.js').SlotReason | null} reason  why it is paused
+ * @property {SlotFlow | null} flow  as the server counts it; null where there is none, or not yet
  */
 
 /**
  * One connection. `id` is the participant at its other end, or 'server'.
  * @typedef {{id: string, pc: RTCPeerConnection}} PathLink
+ */
+
+/**
+ * Which tiles are in view: of the `unseen` ones only the sound is wanted; of pictures at most so many are received.
+ * The sound of `loud` ones is not to be moved now.
+ * @typedef {{unseen: ReadonlySet<string>, loud: ReadonlySet<string>, most: number}} Watch
  */
 
 /** A track that is being sent over one connection. @typedef {{source: Source, link: string, figures: string}} Sent */
@@ -31,6 +40,7 @@
  * @property {any} chat  a message of the chat channel
  * @property {{from: string, data: string | ArrayBuffer}} file  a message of the files channel; from '' the server
  * @property {{from: string, counters: Counters}} counters
+ * @property {import('./types.js').Bandwidth} bandwidth  of the link from the server
  */
 
 /**

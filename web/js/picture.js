@@ -4,6 +4,7 @@
 import { make } from './dom.js';
 
 const PATIENCE_MS = 5000; // for the first frame of the track that takes over
+const STALE_MS = 700; // so long the last frames of what a track carried before may come late
 
 export class Picture {
   element = newVideo();
@@ -38,7 +39,8 @@ export class Picture {
     this.#host.classList.remove('has-picture');
     if (wanted === '') return;
     // The element still holds the last frame of what it showed before: wait for the first one of the new picture.
-    afterFrame(this.element, () => {
+    const since = performance.now();
+    afterFrame(this.element, since, () => {
       if (this.#picture === wanted && !this.#next) this.#host.classList.add('has-picture');
     });
   }
@@ -71,7 +73,7 @@ export class Picture {
       setTrack(old, null);
       this.#changed();
     };
-    afterFrame(next, takeOver);
+    afterFrame(next, 0, takeOver);
     const since = performance.now();
     this.#watch = setInterval(() => {
       // A page in the background draws no frames: there it is enough that packets come.
@@ -94,10 +96,26 @@ function newVideo() {
   return video;
 }
 
-/** @param {HTMLVideoElement} video @param {() => void} act */
-function afterFrame(video, act) {
-  if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(act);
-  else /** @type {HTMLVideoElement} */ (video).addEventListener('playing', act, { once: true });
+/**
+ * @param {HTMLVideoElement} video
+ * @param {number} since  frames that arrived earlier are of somebody else, where the browser tells when they did
+ * @param {() => void} act  may be called twice
+ */
+function afterFrame(video, since, act) {
+  if (!('requestVideoFrameCallback' in video)) {
+    /** @type {HTMLVideoElement} */ (video).addEventListener('playing', act, { once: true });
+    return;
+  }
+  /** @type {VideoFrameRequestCallback} */
+  const look = (now, { receiveTime }) => {
+    if (receiveTime === undefined || receiveTime >= since || now - since > STALE_MS) {
+      act();
+      return;
+    }
+    video.requestVideoFrameCallback(look);
+    setTimeout(act, STALE_MS); // a picture that stands still has no other frame
+  };
+  video.requestVideoFrameCallback(look);
 }
 
 /** @param {HTMLMediaElement} element @returns {MediaStreamTrack | null} */

@@ -1,5 +1,8 @@
-// The sending half of a connection: one send-only transceiver per source that has a track.
+// The sending half of a connection: one send-only transceiver per source that has a track, pictures in several encodings.
 // Knows: which m-line carries which source and what the server was told of it. Does not know: devices, offers, rooms.
+
+import { encodingsFor, MAX_BITRATE, midsOfSeveral, preferCodec, scalesFor } from './encodings.js';
+import { SenderParameters } from './parameters.js';
 
 /** @typedef {import('./types.js').Source} Source */
 /** @typedef {import('./types.js').PublishEntry} PublishEntry */
@@ -9,27 +12,30 @@
 /**
  * @typedef {object} Sender
  * @property {RTCRtpTransceiver} transceiver
+ * @property {SenderParameters} parameters
+ * @property {boolean} several  a picture in more encodings than one
  * @property {string | null} publication  the server's id, null until an answer names it
  * @property {boolean} published  the m-line is, or is to be, in the offer's publish list
  * @property {boolean} toldMuted  what the server was last told
  */
 
-/** Upper bounds of one video's rate, in bits per second; the bandwidth estimate decides below them. */
-export const MAX_BITRATE = { camera: 1_700_000, screen: 2_500_000 };
-
 export class Publishing {
   #pc;
   #local;
+  #wish;
   /** @type {Map<OwnSource, Sender>} */
   #senders = new Map();
+  /** Encodings wanted of publications whose answer is not worked off yet. @type {Map<string, Record<string, boolean>>} */
+  #early = new Map();
   // Tracks of one stream share a clock at the receiver: lips stay in sync.
   #person = new MediaStream();
   #display = new MediaStream();
 
-  /** @param {RTCPeerConnection} pc @param {LocalMedia} local */
-  constructor(pc, local) {
+  /** @param {RTCPeerConnection} pc @param {LocalMedia} local @param {import('./encodings.js').VideoWish} wish */
+  constructor(pc, local, wish) {
     this.#pc = pc;
     this.#local = local;
+    this.#wish = wish;
   }
 
   /**
@@ -46,13 +52,17 @@ export class Publishing {
         offer ||= track !== null;
         continue;
       }
-      if (sender.transceiver.sender.track !== track) await sender.transceiver.sender.replaceTrack(track);
+      if (sender.transceiver.sender.track !== track) {
+        await sender.transceiver.sender.replaceTrack(track);
+        if (track && source === 'camera' && sender.several) void sender.parameters.fit(scalesFor(track));
+      }
       // A camera that is off stays published (muted); a screen that ends is published no more.
       const published = track !== null || (sender.published && !source.startsWith('screen'));
       if (published !== sender.published) {
         sender.published = published;
         sender.publication = null;
         sender.transceiver.direction = published ? 'sendonly' : 'inactive';
+        if (published && track?.kind === 'video') void sender.parameters.activateAll(); // nobody has said otherwise of the new one
         offer = true;
       }
     }
@@ -70,14 +80,35 @@ export class Publishing {
       }));
   }
 
-  /** @param {PublishEntry[]} sent @param {{mid: string, publication: string}[]} answered */
-  answered(sent, answered) {
-    for (const sender of this.#senders.values()) {
+  /** @param {PublishEntry[]} sent @param {{mid: string, publication: string}[]} answered @param {string} sdp  the answer */
+  answered(sent, answered, sdp) {
+    const severalTaken = midsOfSeveral(sdp);
+    for (const [source, sender] of this.#senders) {
       const entry = sent.find(({ mid }) => mid === sender.transceiver.mid);
       if (!entry) continue;
       sender.toldMuted = entry.muted;
       sender.publication = answered.find(({ mid }) => mid === entry.mid)?.publication ?? null;
+      if (sender.several && !severalTaken.has(entry.mid)) {
+        sender.several = false;
+        void sender.parameters.reduce(MAX_BITRATE[source.startsWith('screen') ? 'screen' : 'camera']);
+      }
+      const early = this.#early.get(sender.publication ?? '');
+      if (early) void sender.parameters.activate(early);
     }
+    this.#early.clear();
+  }
+
+  /** @param {string} publication @param {Record<string, boolean>} active  which encodings anybody takes, by rid */
+  activate(publication, active) {
+    const sender = [...this.#senders.values()].find((one) => one.publication === publication);
+    if (sender) void sender.parameters.activate(active);
+    else this.#early.set(publication, { ...this.#early.get(publication), ...active });
+  }
+
+  /** @returns {{source: OwnSource, encodings: {rid: string, active: boolean}[]}[]} the pictures, and what is sent of them */
+  pictures() {
+    const published = [...this.#senders].filter(([, { published, transceiver }]) => published && transceiver.sender.track?.kind === 'video');
+    return published.map(([source, { parameters }]) => ({ source, encodings: parameters.encodings() }));
   }
 
   /** @returns {{publication: string, muted: boolean}[]} what the server is to be told; takes it as told */
@@ -107,28 +138,40 @@ export class Publishing {
   /** @param {OwnSource} source @param {MediaStreamTrack} track @returns {Sender} */
   #add(source, track) {
     const isScreen = source.startsWith('screen');
+    const isVideo = track.kind === 'video';
+    const encodings = isVideo ? encodingsFor(isScreen, this.#wish) : undefined;
     const transceiver = this.#pc.addTransceiver(track, {
       direction: 'sendonly',
       streams: [isScreen ? this.#display : this.#person],
-      sendEncodings: track.kind === 'video' ? [{ maxBitrate: MAX_BITRATE[isScreen ? 'screen' : 'camera'] }] : undefined,
+      sendEncodings: encodings,
     });
-    if (track.kind === 'video') void limitVideo(transceiver.sender, isScreen);
-    return { transceiver, publication: null, published: true, toldMuted: false };
+    const parameters = new SenderParameters(transceiver.sender);
+    if (isVideo) {
+      preferCodec(transceiver, this.#wish);
+      void parameters.change((all) => preferSharpness(all, isScreen));
+      if (!isScreen) void parameters.fit(scalesFor(track));
+    }
+    const several = (encodings?.length ?? 0) > 1;
+    return { transceiver, parameters, several, publication: null, published: true, toldMuted: false };
   }
 }
 
 /**
  * When bandwidth is short a screen keeps its sharpness, a face its movement balanced with it.
- * @param {RTCRtpSender} sender @param {boolean} isScreen
- * @param {number} [maxBitrate]  bits per second
+ * @param {import('./parameters.js').Parameters} parameters @param {boolean} isScreen
  */
-export async function limitVideo(sender, isScreen, maxBitrate) {
-  try {
-    const parameters = /** @type {RTCRtpSendParameters & {degradationPreference?: string}} */ (sender.getParameters());
-    parameters.degradationPreference = isScreen ? 'maintain-resolution' : 'balanced';
-    if (maxBitrate) for (const encoding of parameters.encodings) encoding.maxBitrate = maxBitrate;
-    await sender.setParameters(parameters);
-  } catch {
-    // the browser has no such wish: its own choice stands
-  }
+function preferSharpness(parameters, isScreen) {
+  parameters.degradationPreference = isScreen ? 'maintain-resolution' : 'balanced';
+  return true;
+}
+
+/**
+ * For a picture that is sent once, directly.
+ * @param {RTCRtpSender} sender @param {boolean} isScreen
+ */
+export function limitVideo(sender, isScreen) {
+  return new SenderParameters(sender).change((parameters) => {
+    for (const encoding of parameters.encodings) encoding.maxBitrate = MAX_BITRATE[isScreen ? 'screen' : 'camera'];
+    return preferSharpness(parameters, isScreen);
+  });
 }

@@ -1,28 +1,31 @@
 // The room on the page: draws the session's state into tiles, lists and panels, once a frame at most.
 // Knows: session, local media and the views. Does not know: messages, SDP, devices.
 
+import { BandwidthView } from './bandwidth.js';
 import { Chat } from './chat.js';
-import { byId, copy, make } from './dom.js';
+import { byId } from './dom.js';
 import { allPlays, entryOf, ownEntries, playing } from './entries.js';
 import { FileRows } from './filerows.js';
 import { drawFigures, tileLine } from './figures.js';
 import { Grid } from './grid.js';
+import { InView } from './inview.js';
+import { copyLink, inviteCard } from './invite.js';
 import { animateMeter, LevelMeter } from './level.js';
 import { drawBanner, dropToasts, toast } from './notices.js';
 import { Panels } from './panels.js';
 import { drawPeople } from './people.js';
 import { bindPickers, bindSpeaker } from './picker.js';
+import { figures, why } from './quality.js';
 import { recall } from './settings.js';
+import { Speaking } from './speaking.js';
 import { StatsReader } from './stats.js';
+import { TileMenu } from './tilemenu.js';
 import { Toolbar } from './toolbar.js';
 import { TopologyView } from './topology.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./local.js').LocalMedia} LocalMedia */
-/** Where a link can be opened: everywhere on the network, on this machine, in this browser. @typedef {'network' | 'machine' | 'browser'} Reach */
 
-const SPEAKING = 0.02; // of full scale, as the RTP audio-level extension tells it
-const OWN_SPEAKING = 0.45; // of the ear's scale of LevelMeter
 const LEVELS_EVERY_MS = 200;
 const STATS_EVERY_MS = 1000;
 
@@ -34,6 +37,10 @@ export class RoomView {
   #toolbar;
   #grid;
   #topology;
+  #bandwidth = new BandwidthView();
+  #speaking;
+  #inView;
+  #menu;
   #link;
   #reach;
   #meter = new LevelMeter();
@@ -45,10 +52,10 @@ export class RoomView {
    * @param {Session} session
    * @param {LocalMedia} local
    * @param {import('./files.js').Files} files
-   * @param {string} link  to give to others
-   * @param {Reach} reach  where it can be opened
+   * @param {{link: string, reach: import('./invite.js').Reach, tiles: number}} options
+   *   link: to give to others; reach: where it can be opened; tiles: shown at most at a time, 0 = as many as fit
    */
-  constructor(session, local, files, link, reach) {
+  constructor(session, local, files, { link, reach, tiles }) {
     this.#session = session;
     this.#local = local;
     this.#link = link;
@@ -59,13 +66,18 @@ export class RoomView {
     this.#chat = new Chat((text, to) => session.chat(text, to));
     new FileRows(files, this.#chat, session);
     this.#topology = new TopologyView(session, local);
-    this.#toolbar = new Toolbar(local, { leave: () => session.leave(), panels: this.#panels });
-    this.#grid = new Grid(byId('grid', HTMLElement), this.#inviteCard(), {
+    this.#speaking = new Speaking(session, () => (local.live('microphone') ? this.#meter.level() : 0));
+    const inView = (this.#inView = new InView(this.#speaking, tiles, () => this.draw()));
+    this.#menu = new TileMenu((key, choice) => this.#chosen(key, choice));
+    this.#toolbar = new Toolbar(local, { leave: () => session.leave(), panels: this.#panels, turn: (by) => inView.turn(by) });
+    this.#grid = new Grid(byId('grid', HTMLElement), inviteCard(session.role, link, reach), {
       blocked: () => (byId('unblock', HTMLElement).hidden = false),
-      repinned: () => this.draw(),
       changed: () => this.draw(),
+      menu: (key, button) => this.#openMenu(key, button),
+      added: (tile) => inView.added(tile),
+      removed: (tile) => inView.removed(tile),
     });
-    byId('copy-link', HTMLButtonElement).onclick = () => this.#copyLink();
+    byId('copy-link', HTMLButtonElement).onclick = () => copyLink(this.#link, this.#reach);
     byId('unblock', HTMLButtonElement).onclick = () => this.#unblock();
     this.#bindSettings();
     this.#listen();
@@ -76,6 +88,10 @@ export class RoomView {
 
   get tiles() {
     return this.#grid.tiles;
+  }
+
+  get bandwidth() {
+    return this.#bandwidth.latest;
   }
 
   /** Draws at the next frame what has changed by then. */
@@ -109,11 +125,18 @@ export class RoomView {
 
   #listen() {
     const session = this.#session;
+    session.on('media', () => this.#draw());
     session.on('room', () => this.draw());
     session.on('slots', () => this.draw());
     session.on('path', () => this.draw());
+    session.on('speakers', () => this.#levels());
+    session.on('bandwidth', (report) => {
+      this.#bandwidth.told(report);
+      this.draw();
+    });
     session.on('state', () => {
       drawBanner(session);
+      if (session.state !== 'joined') this.#bandwidth.reset();
       if (session.state === 'left') this.#grid.clear();
       this.draw();
     });
@@ -145,7 +168,11 @@ export class RoomView {
     const others = this.#tileModels().map((model) => entryOf(session, model));
     const watched = session.role === 'publisher' && session.roster.participants.size > 0;
     const alone = others.length === 0 && !watched && session.me !== ''; // before the welcome nobody knows
-    this.#grid.update([...ownEntries(session, this.#local), ...others], alone);
+    const entries = [...ownEntries(session, this.#local), ...others];
+    this.#grid.update(entries, this.#inView.arrange(entries, this.#grid, session.media), alone);
+    this.#inView.tell(this.#grid, this.#panels.covers, session.media);
+    this.#drawMenu();
+    if (this.#panels.open === 'bandwidth') this.#drawBandwidth();
     this.#applySpeaker();
     this.#chat.people(session.roster.participants);
     drawPeople(session, this.#local);
@@ -159,16 +186,57 @@ export class RoomView {
   /** Who speaks, five times a second; and whether a move to another path is complete. */
   #levels() {
     const { media } = this.#session;
-    this.#grid.tiles
-      .get('me/camera')
-      ?.speaking(this.#local.live('microphone') && this.#meter.level() > OWN_SPEAKING);
-    for (const model of this.#tileModels()) {
-      const { publication, received } = playing(media, model, 'audio');
-      const heard = publication !== null && !publication.muted;
-      const level = heard ? (received?.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0) : 0;
-      this.#grid.tiles.get(model.key)?.speaking(level > SPEAKING);
-    }
-    if (media?.moving && allPlays(this.#session, (key, track) => this.#grid.tiles.get(key)?.plays(track) ?? false)) media.settle();
+    const { tiles } = this.#grid;
+    this.#speaking.look(this.#tileModels());
+    for (const [key, tile] of tiles) tile.speaking(this.#speaking.now.has(key));
+    this.#inView.drawSpeakers();
+    if (this.#inView.misses) this.draw();
+    /** @param {string} key */
+    const inView = (key) => tiles.get(key)?.element.hidden === false;
+    if (media?.moving && allPlays(this.#session, (key, track) => tiles.get(key)?.plays(track) ?? false, inView)) media.settle();
+  }
+
+  /** @param {string} key @param {HTMLElement} button */
+  #openMenu(key, button) {
+    const view = this.#menuView(key);
+    if (view) this.#menu.toggle(key, button, view);
+  }
+
+  #drawMenu() {
+    if (this.#menu.open === '') return;
+    const view = this.#menuView(this.#menu.open);
+    if (view) this.#menu.update(view);
+    else this.#menu.close();
+  }
+
+  /** @param {string} key @returns {import('./tilemenu.js').MenuView | null} null: there is no such tile in view */
+  #menuView(key) {
+    const entry = this.#grid.shown.find((one) => one.key === key);
+    const tile = this.#grid.tiles.get(key);
+    if (!entry || !tile) return null;
+    const { name, source, flow, note } = entry.view;
+    const quality = this.#inView.quality(key);
+    return {
+      title: source === 'screen' ? `${name}’s screen` : name,
+      figures: flow ? figures(flow) : '',
+      why: flow ? why(flow, name, this.#bandwidth.latest?.estimate_bps ?? 0, quality) : note,
+      quality,
+      floating: document.pictureInPictureEnabled ? document.pictureInPictureElement === tile.video : null,
+    };
+  }
+
+  /** @param {string} key @param {import('./types.js').Quality | 'float'} choice */
+  #chosen(key, choice) {
+    if (choice === 'float') void this.#grid.tiles.get(key)?.float();
+    else this.#inView.choose(key, choice);
+  }
+
+  #drawBandwidth() {
+    const { media } = this.#session;
+    const rows = this.#grid.shown.flatMap(({ key, view: { name, source, own, flow } }) =>
+      own || !flow ? [] : [{ label: source === 'screen' ? `${name}’s screen` : name, name, flow, quality: this.#inView.quality(key) }],
+    );
+    this.#bandwidth.draw(media?.path !== 'mesh', rows, media?.connection?.pictures() ?? []);
   }
 
   /** @returns {{label: string, track: string}[]} */
@@ -201,6 +269,7 @@ export class RoomView {
     this.#chat.shown(open === 'chat');
     if (open === 'chat') dropToasts('chat');
     if (open === 'stats' || open === 'topology') void this.figures();
+    this.draw(); // a panel may lie over the tiles, and holds what is drawn while it is open
     if (open !== 'stats') for (const tile of this.#grid.tiles.values()) tile.figures('');
   }
 
@@ -233,44 +302,4 @@ export class RoomView {
     byId('unblock', HTMLElement).hidden = true;
     for (const tile of this.#grid.tiles.values()) tile.listen();
   }
-
-  async #copyLink() {
-    const next = { network: 'Send it to whom you want to meet.', machine: 'It works on this computer only.', browser: 'Open it in another tab.' };
-    toast((await copy(this.#link)) ? `Link copied. ${next[this.#reach]}` : `The link: ${this.#link}`);
-  }
-
-  /** @param {boolean} publisher */
-  #inviteWords(publisher) {
-    if (this.#reach === 'browser') return 'Open this link in another tab of this browser:';
-    return publisher ? 'Whoever opens this link sees and hears you:' : 'Whoever opens this link is in the room with you:';
-  }
-
-  #inviteCard() {
-    if (this.#session.role === 'viewer') {
-      return make(
-        'div',
-        { class: 'invite', 'data-testid': 'invite' },
-        make('h2', {}, 'Nothing is broadcast now'),
-        make('p', {}, 'Stay here: it is shown as soon as it begins.'),
-      );
-    }
-    const button = make('button', { class: 'primary', type: 'button', 'data-testid': 'invite-copy' }, 'Copy link');
-    button.onclick = () => this.#copyLink();
-    const publisher = this.#session.role === 'publisher';
-    return make(
-      'div',
-      { class: 'invite', 'data-testid': 'invite' },
-      make('h2', {}, publisher ? 'Nobody watches yet' : 'Nobody else is here yet'),
-      make('p', {}, this.#inviteWords(publisher)),
-      make('code', {}, this.#link),
-      button,
-      ...(this.#reach === 'machine' ? [onlyHere()] : []),
-    );
-  }
-}
-
-/** Why nobody else can follow the link, and what to do about it. */
-function onlyHere() {
-  const options = ['--host 0.0.0.0', '--tls self-signed'].flatMap((option) => [' ', make('span', { class: 'nowrap' }, option)]);
-  return make('p', { class: 'help' }, 'Only this computer can open it. For others, start the server with', ...options);
 }

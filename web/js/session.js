@@ -3,6 +3,7 @@
 
 import { Backoff } from './backoff.js';
 import { Emitter } from './emitter.js';
+import { NO_WISH } from './encodings.js';
 import { LocalMedia } from './local.js';
 import { Media } from './media.js';
 import { Roster } from './roster.js';
@@ -20,6 +21,7 @@ import { LinkLost, SignalingError } from './signaling.js';
  * @typedef {object} SessionEvents
  * @property {SessionState} state
  * @property {void} room  who is here, or what they publish or mute
+ * @property {void} media  it is made and about to start: what is in view can be told first
  * @property {void} slots  what is received where
  * @property {string} arrived  a name
  * @property {{id: string, name: string, reason: LeaveReason}} departed
@@ -28,6 +30,8 @@ import { LinkLost, SignalingError } from './signaling.js';
  * @property {import('./types.js').MediaPath} path  where media goes from now on
  * @property {{from: string, data: string | ArrayBuffer}} file  of a files channel; from '' the server
  * @property {{from: string, counters: import('./types.js').Counters}} counters
+ * @property {void} speakers
+ * @property {import('./types.js').Bandwidth} bandwidth  of the link from the server
  */
 
 /** Errors that another attempt would only repeat. */
@@ -55,10 +59,13 @@ export class Session extends Emitter {
   role;
   /** In automatic rooms: from so many participants on the server is used. */
   threshold = 0;
+  /** Who speaks now, in the server's ears; null where no server listens. @type {string[] | null} */
+  speakers = null;
   /** @type {Media | null} */
   media = null;
   #openLink;
   #local;
+  #wish;
   #secret = '';
   #backoff = new Backoff();
   #mediaFailures = 0;
@@ -74,10 +81,10 @@ export class Session extends Emitter {
 
   /**
    * @param {{room: string, name: string, openLink: OpenLink, local: LocalMedia,
-   *   topology?: import('./types.js').Topology, role?: import('./types.js').Role}} options
+   *   topology?: import('./types.js').Topology, role?: import('./types.js').Role, wish?: import('./encodings.js').VideoWish}} options
    *   topology and role are wishes: a room that is there keeps its own
    */
-  constructor({ room, name, openLink, local, topology = 'sfu', role = 'member' }) {
+  constructor({ room, name, openLink, local, topology = 'sfu', role = 'member', wish = NO_WISH }) {
     super();
     this.topology = topology;
     this.role = role;
@@ -85,6 +92,7 @@ export class Session extends Emitter {
     this.name = name;
     this.#openLink = openLink;
     this.#local = local;
+    this.#wish = wish;
   }
 
   /** Joins and stays until `leave`, or until it fails for good. */
@@ -197,17 +205,18 @@ export class Session extends Emitter {
     this.topology = topology;
     this.role = role ?? 'member';
     this.threshold = threshold ?? 0;
+    this.speakers = null;
     this.roster.replace(participants.filter(({ id }) => id !== participant));
   }
 
   /** @param {Link} link @param {() => void} joined @param {import('./types.js').MediaPath} path */
   #connect(link, joined, path) {
     const local = this.role === 'viewer' ? new LocalMedia() : this.#local; // viewers send nothing
-    const media = new Media({ link, local, roster: this.roster, path });
+    const media = new Media({ link, local, roster: this.roster, path, wish: this.#wish });
     media.on('up', joined);
     media.on('chat-open', () => this.#flush());
     media.on('chat', (message) => this.#chat(message));
-    for (const name of /** @type {const} */ (['slots', 'path', 'file', 'counters'])) {
+    for (const name of /** @type {const} */ (['slots', 'path', 'file', 'counters', 'bandwidth'])) {
       media.on(name, (/** @type {any} */ detail) => this.emit(name, detail));
     }
     media.on('lost', (error) => {
@@ -215,6 +224,7 @@ export class Session extends Emitter {
       this.#lose(error);
     });
     this.media = media;
+    this.emit('media', undefined);
     media.start();
     this.emit('room', undefined);
     this.#flush();
@@ -227,11 +237,18 @@ export class Session extends Emitter {
     const name = this.roster.participants.get(who)?.name ?? '';
     if (event.type === 'bye') this.#bye(event.reason);
     this.media?.event(event);
+    if (event.type === 'speakers') this.#speak(event.participants);
     if (!this.roster.apply(event)) return;
     this.media?.show();
     this.emit('room', undefined);
     if (event.type === 'joined') this.emit('arrived', event.participant.name);
     if (event.type === 'left') this.emit('departed', { id: who, name, reason: event.reason });
+  }
+
+  /** @param {string[]} participants */
+  #speak(participants) {
+    this.speakers = participants;
+    this.emit('speakers', undefined);
   }
 
   /** @param {string} reason  the server closes right after it */

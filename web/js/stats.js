@@ -12,7 +12,7 @@ import { trackKey } from './path.js';
  * @property {number} width  0 for audio
  * @property {number} height
  * @property {number} fps
- * @property {number} frames  decoded or encoded so far
+ * @property {number} frames  decoded or encoded so far, in all its encodings
  * @property {number} packets  received or sent so far
  */
 
@@ -98,7 +98,8 @@ function add(total, counts, id, before, now) {
       if (!inbound) total.out_loss = Math.max(total.out_loss, loss);
       if (bps > 0) total[inbound ? 'decodes' : 'encodes']++;
       total.cpu += delta(report, inbound ? 'totalDecodeTime' : 'totalEncodeTime') / seconds;
-      total.tracks.set(trackKey(id, report.mid), track(report, now.reports, bps, loss, inbound));
+      const key = trackKey(id, report.mid);
+      total.tracks.set(key, together(total.tracks.get(key), track(report, now.reports, bps, loss, inbound)));
     } else if (report.type === 'candidate-pair' && report.nominated && report.currentRoundTripTime !== undefined) {
       link.rtt_ms = report.currentRoundTripTime * 1000;
       total.rtt_ms = Math.max(total.rtt_ms ?? 0, link.rtt_ms);
@@ -112,6 +113,23 @@ function add(total, counts, id, before, now) {
 /** @param {number} lost @param {number} received */
 function share(lost, received) {
   return lost + received > 0 ? lost / (lost + received) : 0;
+}
+
+/**
+ * A picture in several encodings is one track: rates and counts of all, codec and size of the largest that flows.
+ * @param {TrackFigures | undefined} one @param {TrackFigures} other
+ * @returns {TrackFigures}
+ */
+function together(one, other) {
+  if (!one) return other;
+  const largest = other.bps > 0 && (one.bps === 0 || other.height >= one.height) ? other : one;
+  return {
+    ...largest,
+    bps: one.bps + other.bps,
+    loss: Math.max(one.loss, other.loss),
+    frames: one.frames + other.frames,
+    packets: one.packets + other.packets,
+  };
 }
 
 /**

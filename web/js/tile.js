@@ -2,6 +2,7 @@
 
 import { colourOf, dress, icon, initials, make } from './dom.js';
 import { Picture } from './picture.js';
+import { bars, short } from './quality.js';
 import { Sound } from './sound.js';
 
 /**
@@ -16,6 +17,8 @@ import { Sound } from './sound.js';
  * @property {RTCRtpReceiver | null} audioReceiver  of the track, while it isn't muted
  * @property {string} picture  which publication the video track carries; '' = none, the avatar shows
  * @property {string} note  a sentence instead of the picture
+ * @property {boolean} paused  the note stands below the avatar, not instead of it
+ * @property {import('./types.js').SlotFlow | null} flow  what the server sends of it
  * @property {boolean} pinned
  */
 
@@ -28,19 +31,28 @@ export class Tile {
   #name;
   #figures;
   #pin;
+  #quality = make('button', { class: 'tile-quality', type: 'button', 'data-testid': 'tile-quality', 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
+  /** Its window, once it has been in one. @type {PictureInPictureWindow | null} */
+  #floating = null;
+  #changed;
+  #rect = { width: 0, height: 0 };
 
   /**
    * @param {string} participant
    * @param {'camera' | 'screen' | 'other'} source
-   * @param {{pin: () => void, blocked: () => void, changed: () => void}} handlers  changed: another element plays now
+   * @param {{pin: () => void, menu: (button: HTMLElement) => void, blocked: () => void, changed: () => void}} handlers
+   *   changed: another element plays now
    */
   constructor(participant, source, handlers) {
+    this.#changed = handlers.changed;
     this.#avatar = make('div', { class: 'avatar', 'aria-hidden': 'true' });
     this.#note = make('p', { class: 'tile-note', 'data-testid': 'tile-note', hidden: true });
     this.#name = make('div', { class: 'nameplate' });
     this.#figures = make('div', { class: 'tile-figures', hidden: true });
     this.#pin = make('button', { class: 'tile-button', type: 'button' });
     this.#pin.onclick = handlers.pin;
+    this.#quality.append(bar(), bar(), bar(), make('span'));
+    this.#quality.onclick = () => handlers.menu(this.#quality);
     const full = make('button', { class: 'tile-button', type: 'button' });
     dress(full, { icon: 'full', label: 'Full screen' });
     full.onclick = () => this.#fullScreen();
@@ -56,7 +68,8 @@ export class Tile {
     );
     this.#picture = new Picture(this.element, handlers.changed);
     this.#sound = new Sound(this.element, handlers);
-    this.element.append(this.#note, this.#name, this.#figures, make('div', { class: 'tile-actions' }, this.#pin, full));
+    const foot = make('div', { class: 'tile-foot' }, this.#name, this.#quality);
+    this.element.append(this.#note, foot, this.#figures, make('div', { class: 'tile-actions' }, this.#pin, full));
   }
 
   get video() {
@@ -89,6 +102,8 @@ export class Tile {
     element.classList.toggle('pinned', view.pinned);
     element.dataset.muted = String(view.micMuted);
     dress(this.#pin, { icon: 'pin', label: view.pinned ? 'Back to the grid' : 'Make large', pressed: view.pinned });
+    element.classList.toggle('paused', view.paused);
+    this.#drawQuality(view);
     this.#note.hidden = view.note === '';
     this.#note.textContent = view.note;
     this.#picture.show(view.videoTrack, view.note === '' ? view.picture : '');
@@ -113,6 +128,7 @@ export class Tile {
 
   /** @param {import('./layout.js').Rect} rect @param {boolean} large */
   place(rect, large) {
+    this.#rect = rect;
     const { style, classList } = this.element;
     style.left = `${rect.left}px`;
     style.top = `${rect.top}px`;
@@ -122,16 +138,66 @@ export class Tile {
     classList.toggle('small', rect.width < 220);
   }
 
+  /** @returns {{width: number, height: number}} CSS pixels that the picture is drawn with, parts cut off at the edges included */
+  pictureSize() {
+    const { video } = this;
+    const whole = document.fullscreenElement === this.element;
+    const { width, height } = whole ? { width: window.innerWidth, height: window.innerHeight } : this.#rect;
+    const aspect = video.videoHeight > 0 ? video.videoWidth / video.videoHeight : 16 / 9;
+    const fits = getComputedStyle(video).objectFit === 'contain' ? Math.min : Math.max;
+    const drawn = fits(width, height * aspect);
+    return { width: drawn, height: drawn / aspect };
+  }
+
+  /** In a window of its own. */
+  floatingSize() {
+    return this.#floating ?? this.pictureSize();
+  }
+
+  /** Into a window of its own, or back; where the browser has such. */
+  async float() {
+    try {
+      if (document.pictureInPictureElement === this.video) {
+        await document.exitPictureInPicture();
+        return;
+      }
+      const floating = await this.video.requestPictureInPicture();
+      this.#floating = floating;
+      floating.onresize = () => this.#changed();
+    } catch {
+      // the browser has none, or does not want it now
+    }
+  }
+
   remove() {
     this.#picture.close();
     this.#sound.close();
     this.element.remove();
   }
 
+  /** @param {TileView} view */
+  #drawQuality({ name, own, flow, paused }) {
+    const button = this.#quality;
+    button.hidden = own || (!flow && !paused);
+    if (button.hidden) return;
+    const sharpness = bars(flow, this.pictureSize().height * window.devicePixelRatio);
+    const text = paused ? '' : short(flow);
+    button.dataset.bars = String(sharpness);
+    button.dataset.limit = paused ? 'bandwidth' : (flow?.limit ?? '');
+    const label = button.querySelector('span');
+    if (label && label.textContent !== text) label.textContent = text;
+    const title = `Quality of ${name}’s picture: ${paused ? 'paused' : text || 'nothing comes'}. Choose`;
+    if (button.title !== title) button.setAttribute('aria-label', (button.title = title));
+  }
+
   #fullScreen() {
     if (document.fullscreenElement) void document.exitFullscreen();
     else void this.element.requestFullscreen?.().catch(() => {});
   }
+}
+
+function bar() {
+  return make('i', { 'aria-hidden': 'true' });
 }
 
 /** @param {TileView} view */

@@ -14,9 +14,9 @@ export class Toolbar {
 
   /**
    * @param {LocalMedia} local
-   * @param {{leave: () => void, panels: import('./panels.js').Panels}} room
+   * @param {{leave: () => void, panels: import('./panels.js').Panels, turn: (by: number) => void}} room  turn: the pages of tiles
    */
-  constructor(local, { leave, panels }) {
+  constructor(local, { leave, panels, turn }) {
     this.#local = local;
     this.#mute.onclick = () => this.#toggleMicrophone();
     this.#camera.onclick = () => this.#toggleCamera();
@@ -31,6 +31,9 @@ export class Toolbar {
       p: () => panels.toggle('people'),
       i: () => panels.toggle('stats'),
       t: () => panels.toggle('topology'),
+      b: () => panels.toggle('bandwidth'),
+      pageup: () => turn(-1),
+      pagedown: () => turn(1),
     };
     document.addEventListener('keydown', (event) => {
       if (byId('room', HTMLElement).hidden || byId('room', HTMLElement).inert) return;

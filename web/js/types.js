@@ -38,10 +38,34 @@
  *   candidate?: RTCIceCandidateInit | null, settled?: MediaPath}} SignalData
  */
 
-/** @typedef {'active' | 'empty' | 'unsupported-codec'} SlotState */
-/** @typedef {{type: 'slot', mid: string, publication: string | null, state: SlotState, message?: string}} SlotMessage */
+/** Why a slot is paused. @typedef {'bandwidth' | 'last-n'} SlotReason */
+/** `paused`: its video waits, `reason` says for what. @typedef {'active' | 'empty' | 'unsupported-codec' | 'paused'} SlotState */
+/** @typedef {{type: 'slot', mid: string, publication: string | null, state: SlotState, reason?: SlotReason, message?: string}} SlotMessage */
 /** @typedef {{mid: string, source: Source, muted: boolean}} PublishEntry */
 /** @typedef {{mid: string, publication: string | null, sync: string}} ReceiveEntry */
+
+/** The best that a person wants of a picture. @typedef {'auto' | 'low' | 'medium' | 'high'} Quality */
+/**
+ * How a slot's picture is seen on the page: its size in physical pixels, 0 = unknown.
+ * @typedef {{width: number, height: number, visible: boolean, pinned: boolean, quality: Quality}} View
+ */
+
+/**
+ * Why a slot gets no better picture: nothing better is sent or there is no reason; the link; its size on the page; the
+ * person's choice; the publisher's own link or device; nobody sees it; only the latest speakers are sent; nothing comes.
+ * @typedef {'none' | 'bandwidth' | 'size' | 'chosen' | 'source' | 'hidden' | 'last-n' | 'nothing'} Limit
+ */
+/**
+ * What flows in a slot, as the server counts it. `rid` names the encoding, `height` is in lines.
+ * @typedef {{mid: string, rid: string, spatial: number, temporal: number, height: number, bps: number, limit: Limit}} SlotFlow
+ */
+/**
+ * What the server knows of the link to this page: what it can carry, what is allocated of it, what is sent.
+ * @typedef {{type: 'bandwidth', estimate_bps: number, target_bps: number, sent_bps: number, source: string, slots: SlotFlow[]}} Bandwidth
+ */
+/** Encodings of one's own publication that anybody takes; rid '' where there is only one.
+ * @typedef {{type: 'encodings', publication: string, encodings: {rid: string, active: boolean}[]}} Encodings */
+/** Who is speaking now, the dominant one first. @typedef {{type: 'speakers', participants: string[]}} Speakers */
 
 /** Why somebody is no longer in the room.
  * @typedef {'left' | 'disconnected' | 'timeout' | 'replaced' | 'too-slow' | 'shutdown'} LeaveReason */
@@ -56,6 +80,9 @@
  *   | {type: 'signal', from: string, data: SignalData}
  *   | {type: 'path', path: MediaPath}
  *   | SlotMessage
+ *   | Encodings
+ *   | Speakers
+ *   | Bandwidth
  *   | {type: 'bye', reason: string}} ServerEvent
  */
 
