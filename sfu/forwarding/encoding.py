@@ -307,16 +307,9 @@ class Encoding:
                 self._catch_up(slot, seq, now)
 
     def _send_to(
-        self,
-        slot: "Slot",
-        translation: Translation,
-        template: bytes,
-        seq: int,
-        timestamp: int,
-        size: int,
-        layer: Layer | None,
-        now: float,
-    ) -> None:
+        self, slot: "Slot", translation: Translation, template: bytes, seq: int, timestamp: int, size: int,
+        layer: Layer | None, now: float,
+    ) -> None:  # fmt: skip
         if layer is None or seq <= slot.whole_until:
             slot.send(template, seq, timestamp, size, translation.stamp_at, now)
         else:

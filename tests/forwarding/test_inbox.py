@@ -142,7 +142,9 @@ def test_damaged_bytes_are_counted_and_nothing_else(reader: Reader, seed: int) -
     protector = session(Policy.SSRC_ANY_OUTBOUND)
     sent = genuine = 0
     for n in range(200):
-        data = bytearray(protector.protect(packet(n, n, random.randbytes(random.randrange(1300)), marker=n % 5 == 0)))
+        data = bytearray(
+            protector.protect(packet(n, n, random.randbytes(random.randrange(1300)), marker=n % 5 == 0))
+        )
         if random.random() < 0.2:
             genuine += 1
         elif random.random() < 0.5:

@@ -31,7 +31,6 @@ class Outbox:
 class Link:
     outbox: Outbox
     ready: bool
-    paced: bool
     clogged: bool
     free_at: float
     per_byte: float
@@ -92,7 +91,7 @@ class Leg:
     link: Link
     forwarded: Meter
     ssrc: int
-    paceable: bool
+    slow: bool
     high: int
     offset: int
     timestamp: int

@@ -101,7 +101,6 @@ cdef extern from "link.h" nogil:
         protect_function protect
         void *receiving
         protect_function unprotect
-        int paced
         int clogged
         double free_at
         double per_byte
@@ -141,7 +140,7 @@ cdef extern from "leg.h" nogil:
     struct c_leg "leg":
         c_link *link
         uint32_t ssrc
-        int paceable
+        int slow
         int64_t high
         int64_t offset
         uint32_t timestamp
@@ -408,11 +407,6 @@ cdef class Link:
         return True
 
     @property
-    def paced(self): return bool(self.c.paced)
-    @paced.setter
-    def paced(self, bint value): self.c.paced = value
-
-    @property
     def clogged(self): return bool(self.c.clogged)
     @clogged.setter
     def clogged(self, bint value): self.c.clogged = value
@@ -565,9 +559,9 @@ cdef class Leg:
     def ssrc(self, uint32_t value): self.c.ssrc = value
 
     @property
-    def paceable(self): return bool(self.c.paceable)
-    @paceable.setter
-    def paceable(self, bint value): self.c.paceable = value
+    def slow(self): return bool(self.c.slow)
+    @slow.setter
+    def slow(self, bint value): self.c.slow = value
 
     @property
     def high(self): return self.c.high

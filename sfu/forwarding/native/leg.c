@@ -28,7 +28,6 @@ static const struct decision *decided(const struct leg *leg, int64_t key)
 int leg_send(struct leg *leg, const struct packet *packet)
 {
     struct link *link = leg->link;
-    const int paced = link->paced && leg->paceable;
     struct changes changes = {
         .seq16 = (uint16_t)(packet->seq + leg->offset),
         .timestamp = packet->timestamp + leg->timestamp_offset,
@@ -37,7 +36,7 @@ int leg_send(struct leg *leg, const struct packet *packet)
 
     if (packet->seq <= leg->high || packet->now >= leg->observe_at)
         return 0;
-    if (leg->paceable && (link->clogged || (link->paced && !link_admits(link, packet->now))))
+    if (leg->slow && (link->clogged || !link_admits(link, packet->now)))
         return 0;
     if (packet->layered && packet->seq > leg->whole_until) {
         const struct decision *decision = decided(leg, packet->layer_key);
@@ -59,7 +58,7 @@ int leg_send(struct leg *leg, const struct packet *packet)
     if (!link_send(link, packet->template, packet->size, &changes))
         return 0;
 
-    if (paced)
+    if (leg->slow)
         link_admitted(link, packet->size, packet->now);
     if (packet->stamp_at != 0)
         link_stamped(link, packet->size, packet->now);

@@ -25,7 +25,7 @@ struct decision {
 struct leg {
     struct link *link;
     uint32_t ssrc;
-    int paceable;           /* its packets may wait */
+    int slow;               /* its packets leave at a rate */
     int64_t high, offset;   /* sfu/flow/renumber.py */
     uint32_t timestamp, timestamp_offset;
     double observe_at;      /* Python looks at a packet of this stream by then */

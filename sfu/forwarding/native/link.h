@@ -20,7 +20,6 @@ struct link {
     void *receiving;          /* as `session`, for packets that come */
     protect_function unprotect;
 
-    int paced;                /* whether video leaves at a rate */
     int clogged;              /* so much waits that frames are cut off */
     double free_at, per_byte; /* sfu/flow/pacing.py */
     int64_t waiting, admitted;

@@ -67,7 +67,6 @@ class _SentPackets(SentPackets):
 class NativeEgress(Egress):
     """See `Egress`."""
 
-    paced = shared("link", "paced")
     clogged = shared("link", "clogged")
 
     __slots__ = ("link",)
@@ -118,13 +117,14 @@ class _ResendBudget(ResendBudget):
     def __init__(self, leg: Leg) -> None:
         super().__init__()
         self._forwarded = cast(RateMeter, leg.forwarded)  # its twin
+        self.sent = self._forwarded.add
 
 
 class NativeSlot(Slot):
     """See `Slot`."""
 
     ssrc = shared("leg", "ssrc")
-    paceable = shared("leg", "paceable")
+    slow = shared("leg", "slow")
     whole_until = shared("leg", "whole_until")
     packets = shared("leg", "packets")
     octets = shared("leg", "octets")
@@ -148,4 +148,5 @@ class NativeSlot(Slot):
         super().__init__(mid, kind, profile, egress, stream, on_change, steered=steered)
         self.renumber = _Renumber(leg, secrets.randbelow(1 << 15), secrets.randbits(32))
         self.filter = _LayerFilter(leg)
-        self.resender.budget = _ResendBudget(leg)
+        self.resender.budget = budget = _ResendBudget(leg)
+        self._count = budget.sent
