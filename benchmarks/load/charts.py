@@ -88,10 +88,18 @@ def lines(chart: Chart, results: Sequence[Result]) -> dict[str, list[tuple[int, 
     return {server: found[server] for server in LOOKS if server in found}
 
 
-def bars(results: Sequence[Result]) -> list[tuple[str, float]]:
-    """(server and shape, packets a second of one core) of those that were saturated."""
+def bars(results: Sequence[Result]) -> list[tuple[str, float, str]]:
+    """(server and shape, packets a second of one core, how it reads) of those that were saturated.
+
+    A lower bound, when something else than the server was the limit, reads so.
+    """
     return [
-        (f"{result.server}\n{result.shape}:{result.n}", result.saturation_packets_per_second)
+        (
+            f"{result.server}\n{result.shape}:{result.n}",
+            result.saturation_packets_per_second,
+            f"{'' if result.saturation_limit in ('core', 'loss') else '≥ '}"
+            f"{result.saturation_packets_per_second:,.0f}",
+        )
         for result in results
         if result.saturation_packets_per_second is not None
     ]
@@ -151,17 +159,17 @@ def _line_chart(chart: Chart, results: Sequence[Result]) -> Figure:
     return figure
 
 
-def _bar_chart(saturated: Sequence[tuple[str, float]]) -> Figure:
+def _bar_chart(saturated: Sequence[tuple[str, float, str]]) -> Figure:
     figure, axes = _axes("Packets a second that one core forwards")
-    names = [name for name, _ in saturated]
+    names = [name for name, _, _ in saturated]
     colours = [LOOKS.get(name.split("\n")[0], (MUTED,))[0] for name in names]
     places = range(len(names))
-    axes.barh(places, [value for _, value in saturated], color=colours)
+    axes.barh(places, [value for _, value, _ in saturated], color=colours)
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.grid(True, axis="x", color=GRID)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    for place, (_, value) in enumerate(saturated):
-        axes.annotate(f" {value:,.0f}", (value, place), va="center", fontsize=8, color=INK)
+    for place, (_, value, text) in enumerate(saturated):
+        axes.annotate(f" {text}", (value, place), va="center", fontsize=8, color=INK)
     axes.margins(x=0.15)
     return figure

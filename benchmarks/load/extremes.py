@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarks.load import figures, media
+from benchmarks.load import figures, media, usage
 from benchmarks.load.bench import Bench, own_cpu
 from benchmarks.load.figures import Result
 from benchmarks.load.fill import server_usage
@@ -19,7 +19,7 @@ from benchmarks.load.saturation import START, Step, search
 from benchmarks.load.storm import LONGEST, storm
 
 STEP = 1.0  # seconds of media at each rate
-PREPARED = 30.0  # seconds of media made at once for a storm; LONGEST is played in as many parts
+PREPARED = 30.0  # seconds of media made for a storm; of a longer one, the rest goes without
 CALM = 0.5  # seconds of media before the first one joins
 
 
@@ -54,6 +54,7 @@ async def saturate(bench: Bench, plan: Plan, result: Result) -> Plan:
             "behind_ms": round(1e3 * step.behind),
             "server_cores": round(step.server_cores, 3),
             "client_cores": round(step.client_cores, 3),
+            "others_cores": round(step.others, 3),
         }
         for step in found.steps
     ]
@@ -66,11 +67,14 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
     dropped = sum(link.dropped() for link in bench.links)
     flow.take_over()
     before, client, began = server_usage(bench.server).cpu, own_cpu(), time.monotonic()
+    busy = usage.core_busy(bench.options.server_core)
     await flow.play(0, len(plan.schedule.bursts))
     played = time.monotonic() - began
     client_cores = (own_cpu() - client) / played
     behind = await flow.drain(expected)
     spent = server_usage(bench.server).cpu - before
+    busy = usage.core_busy(bench.options.server_core) - busy
+    elapsed = time.monotonic() - began
     flow.give_back()
     step = Step(
         offered=expected / STEP,
@@ -80,6 +84,7 @@ async def _step(bench: Bench, plan: Plan) -> tuple[Step, Flow]:
         server_cores=spent / (played + behind),
         client_cores=client_cores,
         client_dropped=sum(link.dropped() for link in bench.links) - dropped,
+        others=max(0.0, busy - spent) / elapsed,
     )
     return step, flow
 

@@ -44,9 +44,7 @@ class Result:
     saturation_packets_per_second: float | None = None  # the highest rate at which all packets came in time
     saturation_cores: float | None = None  # of the server, at that rate
     saturation_latency_ms_p99: float | None = None
-    saturation_limit: str | None = (
-        None  # what stopped the rise: core, loss, or client (then it is a lower bound)
-    )
+    saturation_limit: str | None = None  # core or loss; client or others: then it is a lower bound
     saturation_steps: list[dict[str, float]] = field(default_factory=list)
     storm_joins: int | None = None
     storm_failed: int = 0
@@ -58,6 +56,7 @@ class Result:
     storm_latency_ms_p99: float | None = None
     storm_client_cores: float | None = None
     server_cores: float | None = None  # CPU seconds per second in the window
+    others_cores: float | None = None  # what other processes took of the server's core meanwhile
     client_cores: float | None = None
     client_late_ms: float | None = None  # the client's own worst delay of a frame
     client_dropped: int = 0  # packets lost in the client's own full buffers: not the server's loss

@@ -97,6 +97,8 @@ def remarks(result: Result) -> list[str]:
         found.append(f"{name}: {abs(result.loss):.1%} of the packets {kind}")
     if result.client_cores is not None and result.client_cores > 0.8:
         found.append(f"{name}: the load client itself was busy ({result.client_cores:.0%} of a core)")
+    if result.others_cores is not None and result.others_cores > 0.1:
+        found.append(f"{name}: other processes took {result.others_cores:.0%} of the server's core")
     if result.client_late_ms is not None and result.client_late_ms > 20:
         found.append(
             f"{name}: the load client sent up to {result.client_late_ms:.0f} ms late: latency is not reliable"

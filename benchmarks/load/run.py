@@ -38,6 +38,7 @@ class Window:
     expected: int
     received: int
     client_dropped: int
+    busy: float  # seconds, of the server's core, with whatever
 
 
 async def measure(
@@ -112,6 +113,7 @@ async def _window(bench: Bench, plan: Plan, flow: Flow) -> Window:
     flow.loop.clear()
     dropped = sum(link.dropped() for link in flow.links)
     before, client, began = server_usage(server), own_cpu(), time.monotonic()
+    busy = usage.core_busy(bench.options.server_core)
     bench.say(f"measuring {timing.window:g} s")
     await flow.play(plan.measured_from, len(plan.schedule.bursts))
     expected = bench.expected(plan.measured)
@@ -125,6 +127,7 @@ async def _window(bench: Bench, plan: Plan, flow: Flow) -> Window:
         expected=expected,
         received=flow.received,
         client_dropped=sum(link.dropped() for link in flow.links) - dropped,
+        busy=usage.core_busy(bench.options.server_core) - busy,
     )
     flow.give_back()
     return result
@@ -159,6 +162,7 @@ def _result(bench: Bench, shape: Shape, filled: Filled, plan: Plan, flow: Flow, 
         join_cpu_ms=join_cpu_ms,
         joins_per_core_second=1e3 / join_cpu_ms if join_cpu_ms else None,
         server_cores=window.spent.cpu / window.seconds,
+        others_cores=max(0.0, window.busy - window.spent.cpu) / window.seconds,
         client_cores=window.client_cpu / window.seconds,
         client_late_ms=flow.loop.struct.late_max_ns / 1e6,
         client_dropped=window.client_dropped,

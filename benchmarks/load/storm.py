@@ -15,7 +15,7 @@ from benchmarks.load.fill import server_usage, streams_of
 from benchmarks.servers.adapter import Member, Server
 
 ROOM_OF = 4  # they meet in rooms of this many, each publishes (silently) and watches who is there already
-AT_ONCE = 32  # joins under way
+AT_ONCE = 32  # rooms under way; inside one, they come in turn
 LONGEST = 120.0  # seconds
 
 
@@ -39,7 +39,7 @@ class Storm:
 async def storm(server: Server, joins: int, first_number: int) -> Storm:
     """Let `joins` participants in; their streams are numbered from participant `first_number` on."""
     result = Storm(joins)
-    gate = asyncio.Semaphore(max(1, AT_ONCE // ROOM_OF))  # rooms under way: inside one, they come in turn
+    gate = asyncio.Semaphore(AT_ONCE)
     before, began, result.began_ns = server_usage(server), time.monotonic(), time.time_ns()
     rooms = [range(place, min(place + ROOM_OF, joins)) for place in range(0, joins, ROOM_OF)]
 

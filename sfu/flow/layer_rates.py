@@ -4,7 +4,6 @@ Knows sizes, times and layer numbers. Does not know codecs, or which layer needs
 """
 
 import math
-from collections.abc import Mapping
 from typing import Final
 
 _TEMPORAL: Final = 8  # RFC 9628 4.2, AV1 RTP A.8: three bits
@@ -26,7 +25,7 @@ class LayerRates:
     def __init__(self) -> None:
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rates: dict[int, float] = {}
-        self._cumulative: dict[tuple[int, int], int] | None = None  # until the rates change
+        self._cumulative: dict[tuple[int, int], int] | None = None
         self._rolled = self._next = float("-inf")
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
@@ -51,29 +50,31 @@ class LayerRates:
                 if size or index in self._rates:
                     before = self._rates.get(index, 0.0)
                     self._rates[index] = before + (size * 8 / elapsed - before) * share
-            self._next = now + _STEP
             self._cumulative = None
+            self._next = now + _STEP
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rolled = now
 
-    def cumulative(self) -> Mapping[tuple[int, int], int]:
+    def cumulative(self) -> dict[tuple[int, int], int]:
         """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
 
-        Empty until a second was measured.
+        Empty until a second was measured. Ascending, not to be changed: it is made once for all who ask,
+        and anew when the rates have been.
         """
         if self._cumulative is None:
-            self._cumulative = self._add_up()
+            self._cumulative = self._sums()
         return self._cumulative
 
-    def _add_up(self) -> dict[tuple[int, int], int]:
-        alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
-        return {
-            (index >> 3, index & 7): round(
-                sum(
-                    rate
-                    for other, rate in alive.items()
-                    if other >> 3 <= index >> 3 and other & 7 <= index & 7
-                )
-            )
-            for index in sorted(alive)
-        }
+    def _sums(self) -> dict[tuple[int, int], int]:
+        sums: dict[tuple[int, int], int] = {}
+        below = [0.0] * _TEMPORAL  # of the spatial layers up to this one, by temporal layer
+        for spatial in range(_SPATIAL):
+            total = 0.0
+            for temporal in range(_TEMPORAL):
+                rate = self._rates.get(spatial << 3 | temporal, 0.0)
+                if rate >= _FADED:
+                    below[temporal] += rate
+                total += below[temporal]
+                if rate >= _FADED:
+                    sums[spatial, temporal] = round(total)
+        return sums

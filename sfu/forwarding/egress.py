@@ -137,7 +137,8 @@ class Egress:
             return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
         idle = not len(pacer)
         if not pacer.push(packet, size, now, first=first):
-            self.clogged = True
+            if not first:  # one that is not sent again now is asked for once more, and cuts no frame off
+                self.clogged = True
             return False
         if pacer.queued_seconds > CLOGGED:
             self.clogged = True

@@ -126,8 +126,11 @@ class Translation:
         ids_out = dict(profile.extension_ids)
         copied = [uri for uri in COPIED if uri in ids_in and uri in ids_out]
         self._in_descriptor = codec.name.lower() == "av1"
-        if not self._in_descriptor and extensions.DEPENDENCY_DESCRIPTOR in copied:
-            # Frame numbers of layers that are left out would be missed by who reads it; without it they are not.
+        if extensions.DEPENDENCY_DESCRIPTOR in copied and not (
+            self._in_descriptor and profile.allow_two_byte
+        ):
+            # Frame numbers of layers that are left out would be missed by who reads it; without it they are not. With
+            # one-byte headers alone, that of a key frame doesn't fit, and no other can be read without it.
             copied.remove(extensions.DEPENDENCY_DESCRIPTOR)
         self._copies = {ids_in[uri]: ids_out[uri] for uri in copied}
         self._descriptor_id = (

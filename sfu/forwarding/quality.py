@@ -79,5 +79,5 @@ class Quality:
         """Of one spatial layer."""
         if spatial < len(self._heights) and len(self._heights) > 1:
             return self._heights[spatial]
-        top = max((spatial for spatial, _ in self.rates.cumulative()), default=0)
+        top, _ = next(reversed(self.rates.cumulative()), (0, 0))
         return max(self.height >> max(top - spatial, 0), 1)  # 2:1, as in all modes of browsers without an "h"

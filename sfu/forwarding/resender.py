@@ -51,8 +51,11 @@ class Resender:
         stream = self._stream
         view = rtp.parse(packet)
         patch: Patch | None = None
-        whole = origin.seq <= stream.whole_until
+        whole = origin.seq <= stream.whole_until or view.payload_start == view.payload_end
         if not whole and encoding.layers is not None and (layer := encoding.layers.read(view)) is not None:
+            if not stream.filter.knows(layer):  # too many pictures ago: how it went out is not known any more
+                self.missed += 1
+                return
             patch = stream.filter.again(layer)
             if patch is None:  # left out, but its number was missed: it went out empty
                 view.payload_end = view.payload_start

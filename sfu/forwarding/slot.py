@@ -252,8 +252,8 @@ class Slot(Stream):
         self.candidate = None
         if previous is not None:
             previous.remove(self)
-            if self.publication is not None:
-                self.publication.taken_changed(now)
+        if self.publication is not None:  # also without it: it may have been interrupted meanwhile
+            self.publication.taken_changed(now)
 
     # -- what the subscriber asks for --------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class Sharing:
     def view(self, views: Mapping[str, View], now: float) -> None:
         """How slots are shown from now on."""
         self._views.update(views)
-        self.allocate(now)
+        self.touch(now)
 
     def forget(self, mid: str) -> None:
         """The slot is gone."""

@@ -40,10 +40,6 @@ HIDE = """(hidden) => {
 }"""
 PIN = """(id) => aiosfu.tiles.find((tile) => tile.participant === id && tile.source === 'camera')
   .element.querySelector('.tile-button').click()"""
-CHOOSE = """(quality) => {
-  document.querySelector('.tile:not(.own) [data-testid=tile-quality]').click();
-  document.querySelector(`[data-testid=tile-menu] [data-choice=${quality}]`).click();
-}"""
 ACTIVE = "aiosfu.pictures[0].encodings.filter(({ active }) => active).map(({ rid }) => rid).join()"
 # Turns the page forward and back so many times, one turn each so many milliseconds.
 FLIP = """async ([turns, each]) => {
@@ -203,13 +199,13 @@ async def test_encodings_that_nobody_takes_are_switched_off_and_come_back_within
     async with room("Ada", "Bob", fps=FPS) as blue:
         ada, bob = blue.people
         await bob.page.wait_for(f"({FLOW})('{await ada.id()}')?.bps > 0")
-        await bob.page.evaluate(CHOOSE, "low")
+        await bob.chooses("low")
         await ada.page.wait_for(f"{ACTIVE} === 'q'", 10.0)
-        await _height(bob, 180, 5.0)
+        await bob.sees_lines(180, 5.0)
         before = await _freezes(bob)
-        await bob.page.evaluate(CHOOSE, "high")
+        await bob.chooses("high")
         begun = time.monotonic()
-        await _height(bob, 360, 10.0)
+        await bob.sees_lines(360, 10.0)
         took = time.monotonic() - begun
         await ada.page.wait_for(f"{ACTIVE} === 'h'", 10.0)  # the other one has no taker any more
         freezes = await _freezes(bob) - before
@@ -220,16 +216,6 @@ async def test_encodings_that_nobody_takes_are_switched_off_and_come_back_within
 
 async def _freezes(viewer: Person) -> int:
     return sum(one["freezes"] for one in (await viewer.page.evaluate(RECEIVED)).values())
-
-
-async def _height(viewer: Person, lines: int, within: float) -> None:
-    """Wait until the one picture that is received has so many lines."""
-    latest: list[int] = []
-    begun = time.monotonic()
-    while latest != [lines]:
-        assert time.monotonic() - begun < within, f"waited {within} s for {lines} lines; {latest}"
-        await asyncio.sleep(0.02)
-        latest = [one["height"] for one in (await viewer.page.evaluate(RECEIVED)).values() if one["frames"]]
 
 
 async def test_a_slot_repointed_twenty_times_in_a_row_stands_still_no_longer_than_a_key_frame_takes() -> None:
@@ -277,7 +263,7 @@ async def test_rooms_of_other_codecs_work(query: str) -> None:
           report.type === 'inbound-rtp' && reports.get(report.codecId)?.mimeType.toLowerCase() === 'video/{codec}'))"""
         assert await bob.page.evaluate(received_codec)
         await bob.page.wait_for(f"({FLOW})('{await ada.id()}')?.height > 0")
-        await _height(bob, 360, 10.0)
+        await bob.sees_lines(360, 10.0)
         await blue.all_see_each_other()
 
 
@@ -288,7 +274,7 @@ async def test_layers_of_av1_at_a_browser_that_can_not_ask_for_the_descriptor(mo
     query = f"&codec=av1&svc={mode}"
     async with room("Ada", "Bob", fps=5, query=query, init_script=script) as blue:
         bob = blue.people[1]
-        await _height(bob, 180, 10.0)
+        await bob.sees_lines(180, 10.0)
         before = await _freezes(bob)
         await blue.all_see_each_other()
         assert await _freezes(bob) == before

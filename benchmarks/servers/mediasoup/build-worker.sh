@@ -5,9 +5,10 @@ set -eu
 version=3.12.16
 here=$(cd "$(dirname "$0")/../../.." && pwd)
 home=${1:-$here/benchmarks/out/mediasoup}
-mkdir -p "$home/build/debian" "$home/build/sources/lists/partial"
+mkdir -p "$home"
 home=$(cd "$home" && pwd)
-work=$home/build
+work=$(mktemp -d)
+mkdir -p "$work/debian" "$work/sources/lists/partial"
 
 npm install --prefix "$home" --ignore-scripts --no-audit --no-fund "mediasoup@$version"
 (cd "$work" && npm pack "mediasoup@$version" && tar xzf "mediasoup-$version.tgz")
@@ -56,3 +57,4 @@ nice -n 19 "$work/meson/bin/meson" setup --buildtype release -Db_ndebug=true bui
 nice -n 19 ninja -C build -j1 mediasoup-worker
 mkdir -p "$home/node_modules/mediasoup/worker/out/Release"
 cp build/mediasoup-worker "$home/node_modules/mediasoup/worker/out/Release/"
+rm -rf "$work"
