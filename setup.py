@@ -9,6 +9,7 @@ from setuptools.command.build_ext import build_ext
 NATIVE = "sfu/forwarding/native"
 HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "inbox", "link", "leg")]
 HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "inbox", "link", "leg")]
+BINDING = [f"{NATIVE}/c.pxd", *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "inbox", "link", "leg"))]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]
 STRICT = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
@@ -62,7 +63,7 @@ def extensions() -> list[Extension]:
         "sfu.forwarding.native.core",
         [f"{NATIVE}/core.pyx"],
         include_dirs=[NATIVE],
-        depends=[f"{NATIVE}/core.pyx", *HAND_WRITTEN, *HEADERS],
+        depends=[f"{NATIVE}/core.pyx", *BINDING, *HAND_WRITTEN, *HEADERS],
     )
     return cythonize([core], build_dir="build/cython", force=True) if sys.platform == "linux" else []
 
@@ -81,7 +82,7 @@ setup(
         "sfu.web": ["*"],
         "sfu.web.js": ["*"],
     },
-    exclude_package_data={"sfu.forwarding.native": ["*.c", "*.h", "*.pyx"]},  # of the wheel
+    exclude_package_data={"sfu.forwarding.native": ["*.c", "*.h", "*.pyx", "*.pxd", "*.pxi"]},  # of the wheel
     ext_modules=extensions(),
     cmdclass={"build_ext": BuildNative},
 )

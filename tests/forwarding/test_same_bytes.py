@@ -49,13 +49,13 @@ def test_the_same_bytes(codec: str, seed: int) -> None:
 @pytest.mark.parametrize(("codec", "most"), [("vp8", 0.05), ("vp9", 0.75), ("h264", 0.05), ("opus", 0.15)])
 def test_plain_packets_never_meet_python(codec: str, most: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of VP9 the first packet of each layer frame does, and the last, which may need a marker."""
-    met: list[str] = []
+    met: set[tuple[Slot, int]] = set()
     for name in ("send", "send_layer"):
         plain = getattr(Slot, name)
 
-        def counted(self: Slot, *arguments: Any, _name: str = name, _plain: Any = plain) -> None:
-            met.append(_name)
-            _plain(self, *arguments)
+        def counted(self: Slot, template: bytes, seq: int, *more: Any, _plain: Any = plain) -> None:
+            met.add((self, seq))
+            _plain(self, template, seq, *more)
 
         monkeypatch.setattr(Slot, name, counted)
     world = World(engine("native"), codec)

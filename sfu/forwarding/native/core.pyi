@@ -98,9 +98,7 @@ class Leg:
     timestamp_offset: int
     observe_at: float
     whole_until: int
-    packets: int
     octets: int
-    total_bytes: int
     def __init__(self, link: Link) -> None: ...
     def remember(self, key: int, offset: int, data: bytes, marker: bool) -> None:
         """Packets of this layer of a picture are forwarded so; see `Patch`."""

@@ -42,6 +42,8 @@ int inbox_read(struct inbox *inbox, unsigned most)
         inbox->datagrams[i].data = pieces[i].iov_base;
         inbox->datagrams[i].size = messages[i].msg_len;
         inbox->datagrams[i].sender_size = messages[i].msg_hdr.msg_namelen;
+        if (inbox->datagrams[i].sender_size > sizeof inbox->datagrams[i].sender) /* what there would have been */
+            inbox->datagrams[i].sender_size = sizeof inbox->datagrams[i].sender;
     }
     return found;
 }

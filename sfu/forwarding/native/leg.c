@@ -4,6 +4,8 @@
 
 void leg_remember(struct leg *leg, const struct decision *decision)
 {
+    if (decision->size > LEG_PATCH_MAX)
+        return;
     leg->decisions[leg->next_decision] = *decision;
     leg->decisions[leg->next_decision].used = 1;
     leg->next_decision = (leg->next_decision + 1) % LEG_DECISIONS;
@@ -64,9 +66,7 @@ int leg_send(struct leg *leg, const struct packet *packet)
         link_stamped(link, packet->size, packet->now);
     leg->high = packet->seq;
     leg->timestamp = packet->timestamp;
-    leg->packets += 1;
     leg->octets += (int64_t)packet->payload_size;
-    leg->bytes += (int64_t)packet->size;
     meter_add(leg->forwarded, (int64_t)packet->size, packet->now);
     return 1;
 }

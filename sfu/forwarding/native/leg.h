@@ -32,8 +32,8 @@ struct leg {
     int64_t whole_until;    /* up to this number packets pass as they are, whatever their layer */
     struct decision decisions[LEG_DECISIONS];
     unsigned next_decision;
-    int64_t packets, octets, bytes;
-    struct meter *forwarded; /* what a budget of retransmissions counts from */
+    int64_t octets;
+    struct meter *forwarded; /* packets and bytes, from which retransmissions are budgeted */
 };
 
 /* One packet of an encoding, translated to the profile of its legs. */
@@ -48,6 +48,7 @@ struct packet {
     double now;
 };
 
+/* One with more bytes than there is room for is left to Python. */
 void leg_remember(struct leg *leg, const struct decision *decision);
 void leg_forget(struct leg *leg);
 

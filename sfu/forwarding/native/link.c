@@ -23,7 +23,7 @@ int link_send(struct link *link, const unsigned char *template, size_t size, con
 {
     if (link->session == NULL || link->box == NULL || size < 12 || size > PACKET_MAX)
         return 0;
-    if (changes->stamp_at + 2 > size || changes->patch_at > size || changes->patch_size > size - changes->patch_at)
+    if (changes->stamp_at > size - 2 || changes->patch_at > size || changes->patch_size > size - changes->patch_at)
         return 0;
     unsigned char *packet = outbox_reserve(link->outbox, size + TRAILER);
     if (packet == NULL)

@@ -116,8 +116,8 @@ class _ResendBudget(ResendBudget):
 
     def __init__(self, leg: Leg) -> None:
         super().__init__()
-        self._forwarded = cast(RateMeter, leg.forwarded)  # its twin
-        self.sent = self._forwarded.add
+        self.forwarded = cast(RateMeter, leg.forwarded)  # its twin
+        self.sent = self.forwarded.add
 
 
 class NativeSlot(Slot):
@@ -126,9 +126,7 @@ class NativeSlot(Slot):
     ssrc = shared("leg", "ssrc")
     slow = shared("leg", "slow")
     whole_until = shared("leg", "whole_until")
-    packets = shared("leg", "packets")
     octets = shared("leg", "octets")
-    bytes = shared("leg", "total_bytes")
     _observe_at = shared("leg", "observe_at")
 
     __slots__ = ("leg",)
