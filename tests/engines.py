@@ -1,5 +1,8 @@
 """The same tests for every engine that is built here."""
 
+import os
+from typing import Literal, cast
+
 import pytest
 
 from sfu.forwarding.engine import Engine, EngineMissing, choose
@@ -13,3 +16,8 @@ def engine(name: str) -> Engine:
         return choose(name)
     except EngineMissing as missing:
         pytest.skip(str(missing))
+
+
+def asked() -> Literal["auto", "native", "python"]:
+    """What the environment asks servers for that run in the test's own process, as a daemon would read it."""
+    return cast(Literal["auto", "native", "python"], os.environ.get("SFU_ENGINE", "auto"))

@@ -1,5 +1,7 @@
 """A publisher and three subscribers in memory, with real SRTP, driven by a random script: for comparing engines.
 
+Subscribers may leave, and others come in their place.
+
 Everything that is random in the product is given here, so two worlds that follow one script send the same bytes.
 """
 
@@ -21,12 +23,17 @@ from sfu.wire import extensions
 from sfu.wire.rtcp import Nack, PictureLoss, Remb, TransportFeedback
 from sfu.wire.sdp import Codec, SourceGroup
 from sfu.wire.transport_feedback import Feedback, write_fci
-from tests.forwarding.doubles import H264, IDS, OPUS, VP8, VP9, accepted, packet, section
+from tests.flow.layers.streams import DESCRIPTOR_ID
+from tests.flow.layers.svc import av1_views, stream, structure_of
+from tests.forwarding.doubles import FEEDBACK, H264, IDS, OPUS, VP8, VP9, accepted, packet, section
 from tests.forwarding.rig import naming, simulcast
 
-CODECS = {"vp8": VP8, "vp9": VP9, "h264": H264, "opus": OPUS}
+AV1 = Codec(45, "AV1", 90_000, 1, "profile=0", FEEDBACK, 46)
+CODECS = {"vp8": VP8, "vp9": VP9, "av1": AV1, "h264": H264, "opus": OPUS}
+LAYERED = {**IDS, extensions.DEPENDENCY_DESCRIPTOR: DESCRIPTOR_ID}
 HERE = ("192.0.2.1", 9)
 SUBSCRIBERS = 3
+PICTURES = 240  # of AV1, which are all made before
 
 
 def given_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,13 +112,13 @@ class Subscriber:
         self.wire = Wire(engine)
         self.link = MediaLink(self.wire)
         self.link.egress.transport_wide = True
-        ids = (
-            dict(IDS)
-            if number != 1
-            else {uri: id for uri, id in IDS.items() if uri != extensions.TRANSPORT_WIDE}
-        )
+        # The second knows no transport-wide numbers, the third no descriptor, without which layers have no patches.
+        unknown = (None, extensions.TRANSPORT_WIDE, extensions.DEPENDENCY_DESCRIPTOR)[number]
+        ids = {uri: id for uri, id in (LAYERED if codec is AV1 else IDS).items() if uri != unknown}
         kind = "audio" if codec is OPUS else "video"
-        profile = SendProfile.of(accepted(section([codec], kind=kind, direction="recvonly", ids=ids)))
+        profile = SendProfile.of(
+            accepted(section([codec], kind=kind, direction="recvonly", ids=ids, mixed=codec is AV1))
+        )
         self.slots: list[Slot] = []
         for place in range(2):
             slot = engine.slot(
@@ -127,13 +134,23 @@ class World:
 
     def __init__(self, engine: Engine, codec: str) -> None:
         self.now = 100.0
+        self._engine, self._codec = engine, CODECS[codec]
         layered = codec == "vp8"
         known = (SourceGroup(1000, 1001, "cname"),)
         kind = "audio" if codec == "opus" else "video"
         entry = (
             simulcast(rids=("q", "f"))
             if layered
-            else accepted(section([CODECS[codec]], kind=kind, direction="sendonly", ssrcs=known))
+            else accepted(
+                section(
+                    [CODECS[codec]],
+                    kind=kind,
+                    direction="sendonly",
+                    ssrcs=known,
+                    ids=LAYERED if codec == "av1" else IDS,
+                    mixed=codec == "av1",
+                )
+            )
         )
         self.publisher = MediaLink(Wire(engine))
         asked = self.publisher.ingress.ask_key_frame
@@ -182,6 +199,15 @@ class World:
     def let(self, who: int, value: bool) -> None:
         self.subscribers[who].wire.let(value)
 
+    def leave(self, who: int) -> None:
+        """Another one comes in its place, and shows the same."""
+        old = self.subscribers[who]
+        old.link.close()
+        if old.wire.link is not None:
+            old.wire.link.close()
+        new = self.subscribers[who] = Subscriber(self._engine, self._codec, who)
+        new.slots[0].point(self.publication, self.now)
+
     def rtcp(self, who: int, data: bytes) -> None:
         self.subscribers[who].link.receive_rtcp(data, self.now)
 
@@ -209,10 +235,15 @@ class Camera:
         self._picture = random.randrange(1 << 15)
         self._tl0 = random.randrange(256)
         self._ssrc = {"q": 2000, "f": 3000}.get(rid, 1000)
+        if codec == "av1":
+            self._av1 = stream(PICTURES, 2, only_keys=random.random() < 0.5, key_every=random.randrange(8, 40))
+            self._structure = structure_of(self._av1)
 
     def frame(self, key: bool) -> list[bytes]:
-        """The packets of one picture."""
+        """The packets of one picture; AV1 has its key frames when they come."""
         random = self._random
+        if self._codec == "av1":
+            return self._unit()
         self._picture = (self._picture + 1) & 0x7FFF
         temporal = 0 if key else random.choice((0, 2, 1, 2))
         self._tl0 = (self._tl0 + (temporal == 0)) & 0xFF
@@ -228,6 +259,25 @@ class Camera:
                 packets.append(self._packet(payload, last))
         if random.random() < 0.05:
             packets.append(self._packet(b"", False))  # padding
+        return packets
+
+    def _unit(self) -> list[bytes]:
+        """The packets of AV1's next temporal unit."""
+        packets: list[bytes] = []
+        at, self._at = self._at, self._at + 2
+        for frame in self._av1.frames[at : at + 2]:
+            views = av1_views(
+                self._av1, self._structure, frame, self._random.randrange(1, 5), self._picture
+            )
+            for index, view in enumerate(views):
+                self._seq += 1
+                begins = frame.key and frame.spatial == 0 and index == 0
+                payload = bytes((begins << 3 | 0x10,)) + self._random.randbytes(self._random.randrange(1, 90))
+                block = view.packet[12 : view.payload_start]
+                packets.append(
+                    packet(self._seq, self._stamp + view.timestamp, payload, payload_type=AV1.payload_type,
+                           marker=view.marker, block=block)
+                )  # fmt: skip
         return packets
 
     def _head(self, key: bool, temporal: int, spatial: int, part: int, count: int) -> bytes:
@@ -249,6 +299,7 @@ class Camera:
         return b""
 
     _switch = False
+    _at = 0
 
     def _packet(self, payload: bytes, marker: bool) -> bytes:
         self._seq += 1
@@ -310,6 +361,8 @@ def _event(random: Random) -> Step:
         return "rtcp", (who, Remb(1, random.choice((50_000, 400_000, 5_000_000)), (ssrc,)).write())
     if kind < 0.86:
         return "rtcp", (who, PictureLoss(1, ssrc).write())
-    if kind < 0.93:
+    if kind < 0.92:
         return "pause", (who, place)
+    if kind < 0.95:
+        return "leave", (who,)
     return "let", (who, random.random() < 0.7)
