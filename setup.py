@@ -9,7 +9,10 @@ from setuptools.command.build_ext import build_ext
 NATIVE = "sfu/forwarding/native"
 HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "inbox", "link", "leg")]
 HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "inbox", "link", "leg")]
-BINDING = [f"{NATIVE}/c.pxd", *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "inbox", "link", "leg"))]
+BINDING = [
+    f"{NATIVE}/c.pxd",
+    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "inbox", "link", "leg")),
+]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]
 STRICT = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]

@@ -236,7 +236,9 @@ class Camera:
         self._tl0 = random.randrange(256)
         self._ssrc = {"q": 2000, "f": 3000}.get(rid, 1000)
         if codec == "av1":
-            self._av1 = stream(PICTURES, 2, only_keys=random.random() < 0.5, key_every=random.randrange(8, 40))
+            self._av1 = stream(
+                PICTURES, 2, only_keys=random.random() < 0.5, key_every=random.randrange(8, 40)
+            )
             self._structure = structure_of(self._av1)
 
     def frame(self, key: bool) -> list[bytes]:
@@ -266,9 +268,7 @@ class Camera:
         packets: list[bytes] = []
         at, self._at = self._at, self._at + 2
         for frame in self._av1.frames[at : at + 2]:
-            views = av1_views(
-                self._av1, self._structure, frame, self._random.randrange(1, 5), self._picture
-            )
+            views = av1_views(self._av1, self._structure, frame, self._random.randrange(1, 5), self._picture)
             for index, view in enumerate(views):
                 self._seq += 1
                 begins = frame.key and frame.spatial == 0 and index == 0

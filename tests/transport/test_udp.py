@@ -15,6 +15,8 @@ from sfu.transport.udp import MAX_BATCH, UdpPort, candidate_hosts, open_port
 from tests import engines
 
 NO_CHECKSUMS = 11  # SO_NO_CHECK; not in the socket module
+IPV6_MTU = 24  # as are these
+SMALLEST_MTU = 1280
 
 
 class Chosen:
@@ -229,6 +231,59 @@ async def test_a_kernel_that_refuses_segments_gets_packets_one_by_one(client: Cl
         port.flush()
         assert client.read(70) == packets
         assert (port.counters.datagrams_out, port.counters.sends) == (70, 70)
+
+
+@pytest.fixture
+def six() -> Iterator[Client]:
+    try:
+        made = Client(socket.AF_INET6, "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    yield made
+    made.socket.close()
+
+
+async def test_packets_above_the_mtu_go_one_by_one_in_fragments(six: Client) -> None:
+    with opened("::1") as port:
+        if not port.gso:
+            pytest.skip("this kernel has no UDP_SEGMENT")
+        # The kernel makes no segments that would have to be fragmented.
+        port._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU, SMALLEST_MTU)
+        packets = [bytes([n]) * size for n, size in enumerate([1400] * 5 + [700] * 5)]
+        for packet in packets:
+            port.queue(packet, six.address)
+        port.flush()
+        assert six.read(10) == packets
+        # The last of the first run is shorter, the others are a run of their own.
+        assert (port.counters.datagrams_out, port.counters.sends) == (10, 6 + 1)
+        assert port.counters.bytes_out == 5 * 2100
+        assert port.counters.dropped_unreachable == port.counters.dropped_send_buffer_full == 0
+
+
+@pytest.mark.parametrize("gso", [True, False])
+async def test_what_the_send_buffer_can_not_hold_is_counted(six: Client, gso: bool) -> None:
+    with opened("::1", gso=gso) as port:
+        port._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU, SMALLEST_MTU)
+        port._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel's least
+        # The fragments of a datagram are there at once.
+        for size in (30_000, 100, 20_000, 25_000):
+            port.queue(bytes(size), six.address)
+        port.flush()
+        assert [len(packet) for packet in six.read(1)] == [100]
+        assert port.counters.dropped_send_buffer_full == 3
+        assert (port.counters.datagrams_out, port.counters.dropped_unreachable) == (1, 0)
+
+
+@pytest.mark.parametrize("gso", [True, False])
+async def test_what_may_not_be_sent_is_counted(client: Client, gso: bool) -> None:
+    with opened(gso=gso) as port:
+        everybody: Address = ("255.255.255.255", 9)  # not without SO_BROADCAST
+        for size in (10, 10, 5, 10):
+            port.queue(bytes(size), everybody)
+        port.queue(b"x", client.address)
+        port.flush()
+        assert client.read(1) == [b"x"]
+        assert (port.counters.dropped_unreachable, port.counters.datagrams_out) == (4, 1)
 
 
 @pytest.mark.parametrize("gso", [True, False])
