@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # setuptools warns of the page's folder, which is data and not a package.
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# pip doesn't show what the build says.
+SAY_ENGINE := $(BIN)/python -c "from sfu.forwarding.engine import choose; choose('auto').name == 'native' or print( \
+  'Without a C compiler the native engine is left out: packets are forwarded by the Python engine.')"
 STAMP  := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
@@ -25,10 +28,12 @@ $(BIN)/python:
 
 $(RUN_STAMP): pyproject.toml setup.py | $(BIN)/python
 	$(INSTALL) --editable .
+	@$(SAY_ENGINE)
 	@touch $@
 
 $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	$(INSTALL) --editable ".[dev]"
+	@$(SAY_ENGINE)
 	@touch $@ $(RUN_STAMP)
 
 run: $(RUN_STAMP)
@@ -55,7 +60,8 @@ native: $(STAMP)
 	SFU_ENGINE=native $(INSTALL) --editable .
 
 # Python itself is not built for it: the sanitizer has to be there first, and looks for no leaks (Python keeps much).
-SANITIZED := tests/forwarding tests/rooms tests/transport tests/flow tests/integration
+SANITIZED := tests/forwarding tests/transport tests/rooms/test_participant.py tests/integration/test_room.py \
+  tests/integration/test_loss.py tests/integration/test_hostile.py
 sanitize: $(STAMP)
 	SFU_ENGINE=native SFU_SANITIZE=1 $(INSTALL) --editable .
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \

@@ -1,5 +1,6 @@
 """The native reader: what goes to a connection decrypted, what goes up as it came, and what hostile bytes do."""
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -133,6 +134,25 @@ def test_closed_while_it_reads(reader: Reader) -> None:
     reader.inbox.read(MOST, 10.0, handle, reader._failed)
     assert len(got) <= 64
     assert reader.inbox.read(MOST, 10.0, handle, reader._failed) == (0, 0)
+
+
+def test_a_connection_that_ends_with_one_of_its_packets(reader: Reader) -> None:
+    reader.handshake()
+    protector = session(Policy.SSRC_ANY_OUTBOUND)
+    seen: list[bytes] = []
+
+    def handle(data: bytes, now: float) -> None:
+        seen.append(data)
+        reader.inbox.route(reader.known.getsockname(), None)
+        reader.link.close()
+        del reader.srtp  # and its sessions with it
+        gc.collect()
+
+    reader.link.on_rtp = handle
+    for n in range(5):
+        reader.known.send(protector.protect(packet(n)))
+    reader.read()
+    assert (seen, len(reader.others), reader.failures) == ([packet(0)], 4, 0)
 
 
 @pytest.mark.parametrize("seed", range(8))
