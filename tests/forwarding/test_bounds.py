@@ -166,7 +166,7 @@ def test_a_slot_that_fails_keeps_nobody_from_what_was_sent_before(native: Engine
 def test_collected_with_what_still_waits(native: Engine) -> None:
     for _ in range(50):
         slot = OneSlot()
-        slot.link.on_rtp = lambda data, now, slot=slot: None  # type: ignore[misc]
+        slot.link.on_rtp = lambda data, now, slot=slot: None
         give(fan(native, slot), 10)
         del slot
         gc.collect()
