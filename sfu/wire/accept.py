@@ -77,6 +77,9 @@ def accept(section: Section) -> Accepted | None:
     if not codecs:
         return None
     extensions = _extensions(section)
+    if section.direction != "recvonly" and codecs[0].name.lower() != "av1":
+        # Chromium leaves picture ids out of VP8 beside it; of AV1 alone it is the only word on layers.
+        extensions.pop(uris.DEPENDENCY_DESCRIPTOR, None)
     return Accepted(section, codecs, extensions, _rids(section, extensions))
 
 

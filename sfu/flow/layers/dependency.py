@@ -32,6 +32,8 @@ class DependencyLayer(Layer):
     """Bits of the decode targets that the frame belongs to, the first target lowest."""
     switch: int
     """Bits of those that can be switched to at this frame, if it can be decoded."""
+    active: int
+    """Bits of those that are being sent at all."""
     differences: tuple[int, ...]
     """How many frames back the references are."""
     patched: bool
@@ -42,6 +44,8 @@ class DependencyReader:
     """Reads the descriptors of one encoding. `patched`: see DependencyLayer."""
 
     __slots__ = (
+        "_active",
+        "_active_since",
         "_former",
         "_id",
         "_inner",
@@ -60,6 +64,8 @@ class DependencyReader:
         self._structure: Structure | None = None
         self._since = 0  # the frame that brought it
         self._former: Structure | None = None
+        self._active = 0
+        self._active_since = 0  # the frame that told
         # What the frame read last says; of its last packet, `_last`.
         self._number = b""
         self._inner: DependencyLayer | None = None
@@ -93,10 +99,12 @@ class DependencyReader:
             self._number = b""
             return DependencyLayer(
                 _KEYS + number * 2 + (data[0] >> 6 & 1),
-                number, 0, 0, key_frame, timestamp, None, 0, 0, (), self._patched,
+                number, 0, 0, key_frame, timestamp, None, 0, 0, 0, (), self._patched,
             )  # fmt: skip
         if found.new_structure:
             structure = self._adopt(found.structure, number)
+        if found.active is not None and (number >= self._active_since or not self._active):
+            self._active, self._active_since = found.active, number
         present = switch = 0
         for target, indication in enumerate(found.indications):
             if indication != NOT_PRESENT:
@@ -115,6 +123,7 @@ class DependencyReader:
                 structure,
                 present,
                 switch,
+                self._active,
                 found.differences,
                 self._patched,
             )
@@ -143,6 +152,7 @@ class DependencyRule:
     """
 
     __slots__ = (
+        "_active",
         "_aim_spatial",
         "_aim_temporal",
         "_begun",
@@ -171,6 +181,7 @@ class DependencyRule:
         # Bits of targets. One that is neither may lack a frame that has not come yet.
         self._intact = 0
         self._broken = 0
+        self._active = 0
         self._timestamp = -1  # of the newest temporal unit
         # What the source has sent since the last key frame.
         self._top_spatial = self._top_temporal = 0
@@ -194,10 +205,10 @@ class DependencyRule:
 
     @property
     def needs_key_frame(self) -> bool:
-        if self._structure is None or self._target is None:
+        if self._structure is None:
             return False
+        wanted = next((target for target in self._order if self._active >> target & 1), self._order[0])
         # Temporal layers come back by themselves.
-        wanted = self._order[0]
         spatial = self._structure.targets[wanted][0]
         return spatial != self._limit()[0] and self._broken >> wanted & 1 == 1
 
@@ -268,7 +279,9 @@ class DependencyRule:
             gained = 0
         if layer.timestamp != self._timestamp:  # within a temporal unit, the marker may be out already
             self._timestamp = layer.timestamp
-            self._choose(self._intact | gained)
+            self._active = layer.active
+            # What is not sent is whole for ever, and has no picture.
+            self._choose((self._intact | gained) & layer.active)
         passes = self._target is None or layer.present >> self._target & 1 == 1
         if passes:
             self._intact |= gained
@@ -308,8 +321,6 @@ class DependencyRule:
         target, structure, offset = found
         if layer.structure is not structure:
             target = None
-        elif layer.timestamp == self._timestamp:
-            target = self._target  # chosen with another frame of this temporal unit
         passes = target is None or layer.present >> target & 1 == 1
         if not passes and structure is self._structure:
             self._broken |= layer.present & ~self._intact

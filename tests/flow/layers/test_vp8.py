@@ -44,11 +44,17 @@ class Picture:
 
 
 def pictures(
-    count: int, rng: random.Random, *, picture_id: int = 0, tl0: int = 0, key_every: int = 10**9
+    count: int,
+    rng: random.Random,
+    *,
+    picture_id: int = 0,
+    tl0: int = 0,
+    key_every: int = 10**9,
+    odd: bool = False,
 ) -> list[Picture]:
     """A stream in which every picture refers to all that its sync bit allows: the newest of each layer up to its own.
 
-    `picture_id` and `tl0` are those before the first picture.
+    `picture_id` and `tl0` are those before the first picture. `odd`: after the first cycle, any picture may be in sync.
     """
     out: list[Picture] = []
     newest: dict[int, int] = {}
@@ -59,6 +65,8 @@ def pictures(
             place = 0
             newest = {}
         temporal, sync = CYCLE[place % 8]
+        if odd and place >= len(CYCLE):
+            sync = temporal > 0 and rng.random() < 0.3
         place += 1
         lower = range(1) if sync else range(temporal + 1)
         needs = frozenset(newest[layer] for layer in lower if layer in newest)
@@ -280,6 +288,7 @@ def test_the_stream_out_can_be_decoded(seed: int, loss: float, late: float) -> N
             picture_id=rng.randrange(1 << 15),
             tl0=rng.randrange(256),
             key_every=rng.choice((25, 10**9)),
+            odd=rng.random() < 0.5,
         )
         by_number = {p.number: p for p in stream}
         slot.switch(new_reader(), stream[0].view())
