@@ -13,9 +13,6 @@ from sfu.forwarding.outlet import Outlet
 from sfu.wire import extensions
 from sfu.wire.transport_feedback import Feedback
 
-# Packets leave at this multiple of the estimate: a key frame is spread over the time that the link takes for it, and
-# what waits here is not added to a queue that the estimate has grown.
-PACING_FACTOR: Final = 1.5
 # By REMB not below this, bits a second: that of some clients is no more than what they received.
 LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
@@ -48,7 +45,7 @@ class Egress:
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.estimator = BandwidthEstimator()
-        self.pacer: Pacer[Outgoing] = Pacer(self.estimator.target_bps)
+        self.pacer: Pacer[Outgoing] = Pacer(self.estimator.pacing_bps)
         self._send = self.send_plain = outlet.send_rtp
         self._sent = self.estimator.sent
         # Whether the client reports on transport-wide numbers.
@@ -143,7 +140,7 @@ class Egress:
         self._estimated(self.estimator.remb(min(bitrate_bps, _MOST_BPS), now), now)
 
     def _estimated(self, changed: bool, now: float) -> None:
-        rate = PACING_FACTOR * self.estimator.target_bps
+        rate = self.estimator.pacing_bps
         self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
         self.paced = self.estimator.source is not Source.NONE
         if changed:

@@ -1,7 +1,8 @@
 """The estimate of one connection's outgoing link: what its parts say, put together.
 
 The delay is the main signal (`trend`, believed when a queue is `standing` as well), loss is tried out (`loss`), more is
-proven by probes (`probing`). After a drop less is sent until the queue is empty. Where only REMB comes, that is the
+proven by probes (`probing`). What the link carries is measured while packets wait for it (`busy`). After a drop less
+leaves until the queue is empty, which changes the pace but not the estimate. Where only REMB comes, that is the
 estimate. Does not know what is sent, to whom, or how probes are made.
 """
 
@@ -10,6 +11,7 @@ from operator import sub
 from typing import Final
 
 from sfu.flow.bandwidth.aimd import RateControl
+from sfu.flow.bandwidth.busy import BusyRate
 from sfu.flow.bandwidth.loss import LossTest
 from sfu.flow.bandwidth.overuse import Usage
 from sfu.flow.bandwidth.probing import Probe, Probing
@@ -24,7 +26,7 @@ _NOTICEABLE: Final = 0.03  # of the target
 _QUICK: Final = (8, 0.2)  # packets and seconds of feedback that show a queue beginning
 _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
 _IDLE: Final = 0.5  # of the estimate is sent, no more: then a stall must not cost what was proven
-_REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
+_REAL: Final = 0.02  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
 _EMPTY: Final = 0.015  # seconds that are as good as none
 _JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
@@ -39,6 +41,15 @@ _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _SILENT: Final = 0.7  # of the rate stays at each
 _AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
 _SOON: Final = 0.1  # seconds until one looks again
+_LATELY: Final = 0.35  # seconds that what was measured in a queue says what the link carries
+_CARRIED: Final = 0.95  # of that is sent from then on
+_STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a queue yet
+_LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries
+_PACE: Final = 1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
+_FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
+_CAPACITY_PACE: Final = 1.05  # times that
+_START_PACE: Final = 1_000_000  # bit/s for the first pictures, as long as nothing is known
+_NOT_OURS: Final = 4.0  # seconds that a queue has stood although nothing grows: it is no queue
 
 
 class Source(StrEnum):
@@ -52,11 +63,14 @@ class Source(StrEnum):
 class BandwidthEstimator:
     """All RTP of one connection passes `sent`, all of its reports `feedback` or `remb`.
 
-    `target_bps` may be sent now. It is `start_bps` until the first report.
+    `target_bps` may be sent now. It is `start_bps` until the first report. `pacing_bps` may leave at any moment.
     """
 
     __slots__ = (
         "_backed_off",
+        "_before",
+        "_busy",
+        "_calm_at",
         "_ceiling",
         "_drain_until",
         "_floor",
@@ -74,7 +88,7 @@ class BandwidthEstimator:
         "_trend",
         "_usage",
         "_wish",
-        "link_bps",
+        "pacing_bps",
         "round_trip",
         "source",
         "target_bps",
@@ -85,8 +99,7 @@ class BandwidthEstimator:
     ) -> None:
         assert 0 < floor_bps <= start_bps <= ceiling_bps
         self.target_bps = start_bps
-        self.link_bps = start_bps
-        """What the link is believed to carry: above `target_bps` for the moment in which its queue is emptied."""
+        self.pacing_bps = max(_PACE * start_bps, _START_PACE)
         self.source = Source.NONE
         self.round_trip = _INITIAL_ROUND_TRIP
         """Seconds; set by the owner when reports say more."""
@@ -95,6 +108,7 @@ class BandwidthEstimator:
         self._trend = DelayTrend()
         self._standing = StandingQueue()
         self._throughput = Throughput()
+        self._busy = BusyRate()
         self._rate = RateControl(float(start_bps))
         self._loss = LossTest()
         self._probing = Probing()
@@ -102,6 +116,8 @@ class BandwidthEstimator:
         self._wish = 0.0
         self._noticed = start_bps  # the target that the owner was told of last
         self._backed_off = float("-inf")
+        self._before = 0.0  # the rate before that, while its queue is emptied
+        self._calm_at = float("-inf")  # when there was no queue
         self._drain_until: float | None = None  # a queue is being emptied, at most until then
         self._last_feedback = float("-inf")
         self._silent_at = float("-inf")  # the last reduction for silence
@@ -140,6 +156,9 @@ class BandwidthEstimator:
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
         delays = list(map(sub, arrivals, sends))
         self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
+        if receipt.gap:
+            self._busy = BusyRate()
+        self._busy.update(sends, arrivals, receipt.sizes, self._standing.base, now)
         self._usage = self._trend.update(sends, arrivals)
         self._loss.update(receipt.lost, receipt.received, receipt.recovered, sends[-1], now)
         self._decide(now)
@@ -220,6 +239,8 @@ class BandwidthEstimator:
         idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
         queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
         self._drained(queue, now)
+        if self._drain_until is not None:
+            self._correct()
         probed = now <= self._probed_until
         over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
         if not over and self._drain_until is None:
@@ -239,11 +260,34 @@ class BandwidthEstimator:
             rate.hold(now)
 
     def _back_off(self, throughput: float, queue: float, now: float) -> None:
-        before = self._rate.rate_bps
-        self._backed_off = now
-        self._rate.back_off(throughput, self._throughput.sent_bps, now)
-        self._probing.dropped(before, self._rate.rate_bps, now)
+        rate = self._rate
+        before = rate.rate_bps
+        self._backed_off, self._before = now, before
+        carried = self._carried(now - _LATELY)
+        if not carried:
+            rate.back_off(throughput, self._throughput.sent_bps, now)
+            rate.rate_bps = max(rate.rate_bps, before * _LEAST)
+        elif carried < before:
+            rate.learn(carried / _CARRIED)
+            rate.rate_bps = carried
+        elif queue > _FULL:
+            rate.rate_bps = before * _STUBBORN
+        rate.hold(now)
+        self._probing.dropped(before, rate.rate_bps, now)
         self._drain(queue, now)
+
+    def _carried(self, since: float) -> float:
+        """What the link carries, as measured after `since`; 0: not measured."""
+        if self._noisy() or not self._busy.fresh(since):
+            return 0.0
+        return self._busy.rate_bps * _CARRIED / (1 - self._loss.inherent)
+
+    def _correct(self) -> None:
+        """While the queue stands that a drop was for, what it should have dropped to becomes clear."""
+        carried = self._carried(self._backed_off)
+        if carried and self._before:
+            self._rate.learn(carried / _CARRIED)
+            self._rate.rate_bps = min(self._before, carried)
 
     def _drain(self, queue: float, now: float) -> None:
         """Send less until the queue is empty, at most as long as that can take."""
@@ -259,11 +303,12 @@ class BandwidthEstimator:
         if self._drain_until is None:
             return
         self._rate.hold(now)
-        if queue < _EMPTY:
-            self._drain_until = None
-        elif now > self._drain_until:
-            self._drain_until = None
+        if queue >= _EMPTY and now <= self._drain_until:
+            return
+        if queue >= _EMPTY:
             self._standing.rebase()
+        self._drain_until = None
+        self._before = 0.0
 
     def _draining(self, queue: float) -> float:
         """The share of the rate that is sent while `queue` seconds are to be emptied."""
@@ -317,10 +362,14 @@ class BandwidthEstimator:
         """The target from all there is."""
         self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
         rate = min(self._rate.rate_bps, self._loss.cap_bps)
-        self.link_bps = max(round(rate), self._floor)
-        if self._drain_until is not None:
-            rate *= self._draining(self._standing.delay(*_QUICK, now))
         self.target_bps = target = max(round(rate), self._floor)
+        pace = target * _PACE
+        capacity = self._rate.capacity_bps
+        if capacity is not None:
+            pace = min(pace, max(target * _FULL_PACE, capacity * _CAPACITY_PACE))
+        if self._drain_until is not None:
+            pace = min(pace, target) * self._draining(self._standing.delay(*_QUICK, now))
+        self.pacing_bps = max(round(pace), self._floor)
         if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
             self._noticed = target
             return True

@@ -54,7 +54,12 @@ class StandingQueue:
             packets -= count
             if packets <= 0:
                 break
-        return max(low - min(self._window, self._before), 0.0) if self._lows else 0.0
+        return max(low - self.base, 0.0) if self._lows else 0.0
+
+    @property
+    def base(self) -> float:
+        """The least delay, with the unknown offset; infinite before the first."""
+        return min(self._window, self._before)
 
     def rebase(self) -> None:
         """What is waited now is not a queue that we can empty: it becomes the base."""

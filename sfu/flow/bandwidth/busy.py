@@ -1,0 +1,64 @@
+"""What the link passes while packets wait for it: then, and only then, what arrives is what it carries.
+
+Knows sizes, send and arrival times, and the least delay there is. A packet that was sent before the one ahead of it had
+arrived found the link busy. Does not know verdicts, or where the limit is while nothing waits.
+"""
+
+from typing import Final
+
+_MARGIN: Final = 0.002  # seconds: feedback has a grain of 250 us, timers more
+_SPAN: Final = 0.1  # seconds of waiting that make one sample,
+_LEAST_SPAN: Final = 0.04  # or so many where the queue ended sooner,
+_FEWEST: Final = 4  # and so many packets
+_WEIGHT: Final = 0.5  # of a further sample of the same queue
+
+
+class BusyRate:
+    """Fed with each feedback. `rate_bps` is of the last queue, 0 before the first; `at` is when it was known."""
+
+    __slots__ = ("_bytes", "_count", "_last", "_since", "_start", "at", "rate_bps")
+
+    def __init__(self) -> None:
+        self.rate_bps = 0.0
+        self.at = float("-inf")
+        self._last = float("-inf")  # the latest arrival
+        self._start = 0.0  # an arrival: what came after it is counted
+        self._bytes = self._count = 0
+        self._since: float | None = None  # when this queue gave its first sample
+
+    def update(
+        self, sends: list[float], arrivals: list[float], sizes: list[int], base: float, now: float
+    ) -> None:
+        """Packets that arrived, in order of sending; `base` is the least delay, seconds."""
+        last = self._last
+        base += _MARGIN
+        for send, arrival, size in zip(sends, arrivals, sizes, strict=True):
+            if last - send > base:
+                self._bytes += size
+                self._count += 1
+                if arrival > last:
+                    last = arrival
+                    if last - self._start >= _SPAN and self._count >= _FEWEST:
+                        self._sample(last, now)
+                continue
+            if last - self._start >= _LEAST_SPAN and self._count >= _FEWEST:
+                self._sample(last, now)
+            self._since = None
+            self._start = last = max(arrival, last) if abs(arrival - last) < 1 else arrival
+            self._bytes = self._count = 0
+        self._last = last
+
+    def fresh(self, since: float) -> bool:
+        """Whether the rate was measured after `since`."""
+        return self.at > since
+
+    def _sample(self, last: float, now: float) -> None:
+        rate = self._bytes * 8 / (last - self._start)
+        if self._since is None:
+            self._since = now
+            self.rate_bps = rate
+        else:
+            self.rate_bps += (rate - self.rate_bps) * _WEIGHT
+        self.at = now
+        self._start = last
+        self._bytes = self._count = 0
