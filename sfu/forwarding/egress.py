@@ -50,7 +50,7 @@ class Egress:
         self._sent = self.estimator.sent
         # Whether the client reports on transport-wide numbers.
         self.transport_wide = False
-        # Whether video leaves at a rate: only once there is one.
+        # Whether video leaves at a rate: where reports are promised, and where there are some.
         self.paced = False
         # Whether so much waits that frames are cut off.
         self.clogged = False
@@ -71,6 +71,18 @@ class Egress:
     def available_bps(self) -> int | None:
         """What may leave, by the client's reports; None where it gives none."""
         return self.estimator.target_bps if self.estimator.source is not Source.NONE else None
+
+    def expect_reports(self, expected: bool) -> None:
+        """Whether the client is to report on transport-wide numbers, as was negotiated.
+
+        Until it does the first pictures are paced: their key frames at once would fill a slow link.
+        """
+        self.transport_wide = expected
+        self.paced = expected or self.estimator.source is not Source.NONE
+
+    def unpace(self) -> None:
+        """The client was to report, and does not."""
+        self.paced = self.estimator.source is not Source.NONE
 
     def report_by(self, at: float) -> None:
         """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
@@ -111,7 +123,7 @@ class Egress:
         if not pacer.push(packet, size, now, first=first):
             self.clogged = True
             return False
-        if pacer.queued_seconds > CLOGGED:
+        if pacer.queued_bytes * 8 > CLOGGED * self.estimator.target_bps:
             self.clogged = True
         if idle:
             # What led here came from a publisher: this connection has no wake-up of its own.
@@ -167,7 +179,7 @@ class Egress:
                 self._leave(packet, now)
         if self.transport_wide:
             self._explore(now, padders)
-        if self.clogged and self.pacer.queued_seconds < CLEARED:
+        if self.clogged and self.pacer.queued_bytes * 8 < CLEARED * self.estimator.target_bps:
             self.clogged = False
             return True
         return False

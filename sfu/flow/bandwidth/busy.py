@@ -11,12 +11,17 @@ _SPAN: Final = 0.1  # seconds of waiting that make one sample,
 _LEAST_SPAN: Final = 0.04  # or so many where the queue ended sooner,
 _FEWEST: Final = 4  # and so many packets
 _WEIGHT: Final = 0.5  # of a further sample of the same queue
+_AROUND: Final = 44  # bytes of IP, UDP and SRTP that the link carries with each packet
+_KEPT: Final = 0.98  # of what is remembered of the usual sizes, per feedback
 
 
 class BusyRate:
-    """Fed with each feedback. `rate_bps` is of the last queue, 0 before the first; `at` is when it was known."""
+    """Fed with each feedback. `rate_bps` is of the last queue, 0 before the first; `at` is when it was known.
 
-    __slots__ = ("_bytes", "_count", "_last", "_since", "_start", "at", "rate_bps")
+    It is of packets of the usual sizes: in a queue of small ones headers take more of the link than they do later.
+    """
+
+    __slots__ = ("_bytes", "_count", "_last", "_since", "_start", "_usual_bytes", "_usual_count", "at", "rate_bps")
 
     def __init__(self) -> None:
         self.rate_bps = 0.0
@@ -24,6 +29,7 @@ class BusyRate:
         self._last = float("-inf")  # the latest arrival
         self._start = 0.0  # an arrival: what came after it is counted
         self._bytes = self._count = 0
+        self._usual_bytes = self._usual_count = 0.0
         self._since: float | None = None  # when this queue gave its first sample
 
     def update(
@@ -32,6 +38,8 @@ class BusyRate:
         """Packets that arrived, in order of sending; `base` is the least delay, seconds."""
         last = self._last
         base += _MARGIN
+        self._usual_bytes = self._usual_bytes * _KEPT + sum(sizes)
+        self._usual_count = self._usual_count * _KEPT + len(sizes)
         for send, arrival, size in zip(sends, arrivals, sizes, strict=True):
             if last - send > base:
                 self._bytes += size
@@ -53,7 +61,8 @@ class BusyRate:
         return self.at > since
 
     def _sample(self, last: float, now: float) -> None:
-        rate = self._bytes * 8 / (last - self._start)
+        usual = self._usual_bytes / (self._usual_bytes + self._usual_count * _AROUND)
+        rate = (self._bytes + self._count * _AROUND) * 8 / (last - self._start) * usual
         if self._since is None:
             self._since = now
             self.rate_bps = rate

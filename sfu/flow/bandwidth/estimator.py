@@ -33,8 +33,9 @@ _JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true 
 _NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
 _NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
 _QUARTER_PACKET: Final = 2400  # bits
-_DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
-_LEAST_DRAIN: Final = 0.1  # of the rate
+_DRAIN: Final = 0.4  # seconds of queue for which least is sent, to empty it
+_LEAST_DRAIN: Final = 0.4  # of the rate: what is held back waits as well
+_LONG: Final = 0.15  # seconds that a queue stands at when a few packets are enough to believe it
 _PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
@@ -48,7 +49,7 @@ _LEAST: Final = 0.7  # of the rate stays when one does not know what the link ca
 _PACE: Final = 1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
 _FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
 _CAPACITY_PACE: Final = 1.05  # times that
-_START_PACE: Final = 1_000_000  # bit/s for the first pictures, as long as nothing is known
+_START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
 _NOT_OURS: Final = 4.0  # seconds that a queue has stood although nothing grows: it is no queue
 
 
@@ -246,6 +247,8 @@ class BandwidthEstimator:
         if not over and self._drain_until is None:
             full = _FULL + jitter + (_NOISY_PROBE if noisy and probed else 0.0)
             over = standing.delay(*_SURE, now) > full
+            if not over and queue > _LONG + jitter:
+                over = 0 < self._carried(now - _LATELY) < rate.rate_bps
         if over and throughput:
             if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
                 self._back_off(throughput, queue, now)
@@ -274,6 +277,7 @@ class BandwidthEstimator:
             rate.rate_bps = before * _STUBBORN
         rate.hold(now)
         self._probing.dropped(before, rate.rate_bps, now)
+        self._loss.skip(now)  # what the queue had no room for
         self._drain(queue, now)
 
     def _carried(self, since: float) -> float:
