@@ -18,6 +18,14 @@ LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
 CLOGGED: Final = 1.0
 CLEARED: Final = 0.3
+# Seconds from the beginning for which pictures are paced although no report has come.
+PATIENCE: Final = 0.5
+# RFC 3550 5.1: the last byte of padding counts it.
+MAX_PADDING: Final = 255
+# While no video may be sent, a packet of so many bytes of padding leaves every so many seconds: without any packet
+# there is no report, and without reports the estimate can't recover.
+ALIVE_BYTES: Final = 100
+ALIVE_STEP: Final = 0.25
 # Seconds between two packets of a probe, or two bursts of them: what timers of the event loop are good for.
 PROBE_STEP: Final = 0.002
 # REMB is a number of a client's choice: 2**63 is beyond any link, and it can say up to 2**81.
@@ -31,15 +39,15 @@ time, where the patch, and the patch."""
 class Padder(Protocol):
     """What can make a packet of padding: a slot with RTX."""
 
-    def padding(self, now: float) -> Outgoing | None: ...
+    def padding(self, size: int, now: float) -> Outgoing | None: ...
 
 
 class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator", "on_change",
-        "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
+        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator",
+        "on_change", "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet) -> None:
@@ -58,6 +66,10 @@ class Egress:
         self.on_change: Callable[[float], None] = lambda now: None
         # Not after the first sender report of a slot is due; None while none is.
         self.reports_at: float | None = None
+        # While all video is held back: when the next packet leaves to watch the link by.
+        self._alive_at: float | None = None
+        # Until then the first report is waited for.
+        self._patient_until: float | None = None
         self._probe: Probe | None = None
         self._probe_began = self._probe_at = 0.0
         self._probe_sent = 0
@@ -80,15 +92,30 @@ class Egress:
         self.transport_wide = expected
         self.paced = expected or self.estimator.source is not Source.NONE
 
-    def unpace(self) -> None:
-        """The client was to report, and does not."""
-        self.paced = self.estimator.source is not Source.NONE
+    def connected(self, now: float) -> None:
+        """The handshake is done."""
+        self._patient_until = now + PATIENCE
+
+    def _unpace(self) -> None:
+        """The client was to report, and has not."""
+        self._patient_until = None
+        if self.estimator.source is Source.NONE:
+            self.paced = False
+            self.pacer.rate_bps = _MOST_BPS
 
     def report_by(self, at: float) -> None:
         """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
         if self.reports_at is None or at < self.reports_at:
             self.reports_at = at
         self.outlet.schedule()
+
+    def wish(self, bps: int, now: float, *, starved: bool) -> None:
+        """How much the slots could use; `starved`: there is so little that no video is sent."""
+        self.estimator.wish(bps, now)
+        if not starved:
+            self._alive_at = None
+        elif self._alive_at is None:
+            self._alive_at = now + ALIVE_STEP
 
     def reallocate(self, now: float) -> None:
         """What the slots of this connection could get has changed."""
@@ -162,13 +189,16 @@ class Egress:
 
     def deadline(self) -> float | None:
         """When `pulse` is due; None while nothing is."""
-        times = [self.pacer.deadline(), self.reports_at]
+        times = [self.pacer.deadline(), self.reports_at, self._patient_until]
         if self.transport_wide:
             times.append(self._probe_at if self._probe is not None else self.estimator.deadline())
+            times.append(self._alive_at)
         return min((at for at in times if at is not None), default=None)
 
     def pulse(self, now: float, padders: Iterable[Padder]) -> bool:
         """Send what is due: what waits, and probes made by `padders`. True when the queue has cleared."""
+        if self._patient_until is not None and now >= self._patient_until:
+            self._unpace()
         if len(self.pacer):
             send_time = extensions.abs_send_time(now)
             for packet in self.pacer.due(now):
@@ -179,6 +209,9 @@ class Egress:
                 self._leave(packet, now)
         if self.transport_wide:
             self._explore(now, padders)
+            if self._alive_at is not None and now >= self._alive_at:
+                self._alive_at = now + ALIVE_STEP
+                self._pad(padders, ALIVE_BYTES, now)
         if self.clogged and self.pacer.queued_bytes * 8 < CLEARED * self.estimator.target_bps:
             self.clogged = False
             return True
@@ -197,12 +230,18 @@ class Egress:
             self._probe_began, self._probe_sent = now, 0
         due = min(probe.bytes, round((now + PROBE_STEP - self._probe_began) * probe.rate_bps / 8))
         while self._probe_sent < due:
-            packet = next((made for padder in padders if (made := padder.padding(now)) is not None), None)
-            if packet is None or not self._leave(packet, now, probe.id):
+            size = self._pad(padders, MAX_PADDING, now, probe.id)
+            if not size:
                 self._probe = None  # nothing to send it with; the estimator sees that it did not come
                 return
-            self._probe_sent += len(packet[0])
+            self._probe_sent += size
         if self._probe_sent >= probe.bytes:
             self._probe = None
         else:
             self._probe_at = now + PROBE_STEP
+
+    def _pad(self, padders: Iterable[Padder], size: int, now: float, probe: int = 0) -> int:
+        """Send one packet of padding; its whole size, 0 if none could be."""
+        made = (padder.padding(size, now) for padder in padders)
+        packet = next((one for one in made if one is not None), None)
+        return len(packet[0]) if packet is not None and self._leave(packet, now, probe) else 0

@@ -77,7 +77,7 @@ class Encoding:
         self.frames = 0  # by their last packets
         # Whether its siblings go on without it: see `siblings`.
         self.stopped = False
-        self.last_layer: Layer | None = None  # of the newest packet that told it
+        self.last_layer: Layer | None = None  # of the newest picture that was forwarded
         # Called some times a second while packets come: whoever compares encodings does it then.
         self.on_look: Callable[[float], None] | None = None
         self._look_at = float("-inf")
@@ -168,6 +168,7 @@ class Encoding:
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
+        self.last_layer = None
 
     # -- what it is like ---------------------------------------------------------------------------------------
 
@@ -213,6 +214,7 @@ class Encoding:
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
+        self.last_layer = None
         self.request_key_frame(now)
 
     def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:
@@ -242,11 +244,12 @@ class Encoding:
         key_frame = size > 0 and self._begins_key_frame(view, now)
         layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
         if layer is not None:
-            self.last_layer = layer
             self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
         elif self._is_key_frame is not None:
             self.quality.rates.add(0, 0, len(view.packet), now)
         self._fan_out(view, seq, size, layer, now)
+        if layer is not None and (self.last_layer is None or layer.picture >= self.last_layer.picture):
+            self.last_layer = layer
         if self._waiting:
             self._start_waiting(view, seq, size, layer, now, key_frame=key_frame)
         if arrivals.lost_beyond_repair:

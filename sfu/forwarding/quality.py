@@ -13,7 +13,7 @@ from sfu.flow.layer_rates import LayerRates
 _BPS_PER_PIXEL = 1.6
 _LEAST_BPS = 50_000
 _WIDE = 16 / 9
-# The layers of an option that is the whole encoding.
+# The temporal layer of an option that is the whole encoding.
 WHOLE = 7
 # Of the largest encoding until a key frame tells it.
 _ASSUMED_HEIGHT = 720
@@ -53,14 +53,14 @@ class Quality:
         if not measured:
             height = self.height
             bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
-            return [Option(self.rid, WHOLE, WHOLE, bps, height, rank)]
+            return [Option(self.rid, max(len(self._heights) - 1, 0), WHOLE, bps, height, rank)]
         found = [
             Option(self.rid, spatial, temporal, bps, self.layer_height(spatial), rank)
             for (spatial, temporal), bps in measured.items()
         ]
         found.sort(key=lambda option: (option.bps, option.spatial, option.temporal))
         # The best is called the same whatever is known of layers, so that who takes it goes on with it.
-        found[-1] = replace(found[-1], spatial=WHOLE, temporal=WHOLE)
+        found[-1] = replace(found[-1], temporal=WHOLE)
         return found
 
     def layer_height(self, spatial: int) -> int:

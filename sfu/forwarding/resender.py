@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sfu.forwarding.profile import Translation
     from sfu.forwarding.stream import Stream
 
-# RFC 3550 5.1: the last byte of padding counts it.
-MAX_PADDING = 255
-
 
 class Resender:
     """Of one stream."""
@@ -93,12 +90,12 @@ class Resender:
             self.resent += 1
             stream.bytes += len(template)
 
-    def padding(self, translation: "Translation", now: float) -> Outgoing | None:
-        """A packet that is nothing but padding, to probe the link with; None where there is no RTX."""
+    def padding(self, translation: "Translation", size: int, now: float) -> Outgoing | None:
+        """A packet of nothing but 1 to MAX_PADDING bytes of padding, to probe the link; None where there is no RTX."""
         if translation.rtx_payload_type is None:
             return None
         send_time = extensions.abs_send_time(now)
-        template = translation.padding(translation.rtx_payload_type, MAX_PADDING, send_time)
+        template = translation.padding(translation.rtx_payload_type, size, send_time)
         self._rtx_seq = (self._rtx_seq + 1) & 0xFFFF
         timestamp = self._stream.renumber.last_timestamp
         return template, self._rtx_seq, timestamp, self._stream.rtx_ssrc, translation.stamp_at, 0, 0, b""

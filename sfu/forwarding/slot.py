@@ -264,13 +264,13 @@ class Slot(Stream):
         self.nacks += len(lost)
         self.resender.nack(lost, now)
 
-    def padding(self, now: float) -> Outgoing | None:
+    def padding(self, size: int, now: float) -> Outgoing | None:
         """A packet to probe the way to this subscriber with; None where this slot can't make one."""
         publication = self.publication
         if publication is None or self.profile.payload_type(publication.codec) is None:
             return None
         encoding = self.encoding or publication.encodings[0]
-        return self.resender.padding(encoding.translation(self.profile), now)
+        return self.resender.padding(encoding.translation(self.profile), size, now)
 
     def stats(self) -> dict[str, object]:
         return {

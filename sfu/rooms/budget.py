@@ -63,7 +63,6 @@ class Budget:
             return known if egress.estimator.source is Source.TRANSPORT_CC else self._by_remb(known, now)
         if egress.transport_wide and (self._began is None or now < self._began + DEAF):
             return egress.estimator.target_bps  # where it starts from; reports are about to come
-        egress.unpace()
         return UNLIMITED_BPS
 
     def _by_remb(self, estimate_bps: int, now: float) -> int:

@@ -110,6 +110,7 @@ class Sharing:
         self._due = None
         if not slots:
             self._allocated_bps = 0
+            self._egress.wish(0, now, starved=False)
             return
         kept = self._room.kept(self._participant)
         wants = [self._want(slot, kept, now) for slot in slots]
@@ -118,7 +119,8 @@ class Sharing:
         self._allocated_bps = audio_bps
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
-        self._egress.estimator.wish(self._allocator.wish_bps + audio_bps, now)
+        starved = all(slot.state is SlotState.PAUSED for slot in slots)
+        self._egress.wish(self._allocator.wish_bps + audio_bps, now, starved=starved)
         self._next(slots, now)
 
     def _next(self, slots: list[Slot], now: float) -> None:
@@ -182,7 +184,7 @@ class Sharing:
         self._allocated_bps += option.bps
         slot.resume()
         slot.wish(_wishes(slot, publication, encoding, want, choice), now)
-        whole = option.spatial == WHOLE and option.temporal == WHOLE
+        whole = option.temporal == WHOLE
         slot.aim(Target(encoding) if whole else Target(encoding, option.spatial, option.temporal), now)
         if slot.encoding is not None and slot.encoding is not encoding:
             _reduce(slot, slot.encoding, option.bps)
@@ -238,7 +240,7 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     that moves is better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
-    if slot.encoding is None:
+    if slot.encoding is None and slot.state is not SlotState.PAUSED:
         # The first picture is that which comes soonest.
         present = [encoding for encoding in present if encoding.alive(now)] or present
     found: list[Option] = []

@@ -160,3 +160,67 @@ def test_a_retransmission_carries_the_original_number_first() -> None:
 def test_malformed_elements_are_not_copied() -> None:
     block = bytes.fromhex("bede 0001 d7ffffff")  # id 13, eight bytes, of which three are there
     assert extensions_of(translated(video(block), profile(FIREFOX_VP8))) == {4: SEND_TIME}
+
+
+# -- what is written anew when a packet leaves ---------------------------------------------------------------
+
+
+DESCRIPTOR = extensions.DEPENDENCY_DESCRIPTOR
+WIDE = {
+    extensions.TRANSPORT_WIDE: 3,
+    extensions.ABS_SEND_TIME: 2,
+    extensions.VIDEO_ORIENTATION: 13,
+    DESCRIPTOR: 12,
+}
+
+
+@pytest.mark.parametrize(
+    "copied", [[], [(13, b"\2")], [(12, bytes(range(1, 8)))], [(12, bytes(40)), (13, b"\1")]]
+)
+@pytest.mark.parametrize(
+    "ids", [WIDE, {**WIDE, extensions.TRANSPORT_WIDE: 20}, {extensions.TRANSPORT_WIDE: 5}]
+)
+@pytest.mark.parametrize("rtx", [False, True])
+def test_offsets_are_those_of_the_template(
+    copied: list[tuple[int, bytes]], ids: dict[str, int], rtx: bool
+) -> None:
+    translation = Translation(WIDE, AV1, profile(AV1, ids=ids, mixed=True))
+    view = video(extensions.build(copied, allow_two_byte=True))
+    made = translation.rtx_template(view, 46, 5, SEND_TIME) if rtx else translation.template(view, SEND_TIME)
+    found = {id: start for id, start, _ in extensions.elements(rtp.parse(made))}
+    assert translation.stamp_at == found[ids[extensions.TRANSPORT_WIDE]]
+    assert translation.send_time_at == found.get(ids.get(extensions.ABS_SEND_TIME, -1), 0)
+    assert translation.descriptor_at == found.get(ids.get(DESCRIPTOR, -1), 0)
+    assert translation.patch_at == translation.descriptor_at
+
+
+def test_patches_of_other_codecs_count_from_the_payload() -> None:
+    translation = Translation(WIDE, VP8, profile(VP8, ids=WIDE))
+    made = translation.template(video(extensions.build([(12, b"abc")], allow_two_byte=False)), SEND_TIME)
+    assert made[translation.patch_at :] == KEY
+    assert translation.descriptor_at == 0
+    made = translation.rtx_template(video(), 97, 5, SEND_TIME)
+    assert made[translation.patch_at :] == KEY
+
+
+def test_what_may_be_sent_again_under_its_number_has_no_transport_wide_number() -> None:
+    plain = replace(VP8, rtx_payload_type=None)
+    translation = Translation(WIDE, plain, profile(plain, ids=WIDE))
+    assert extensions_of(rtp.parse(translation.template(video(), SEND_TIME))) == {2: SEND_TIME}
+    assert translation.stamp_at == 0
+
+
+def test_no_numbers_for_who_does_not_report() -> None:
+    silent = replace(VP8, feedback=("nack", "nack pli"))
+    assert not profile(silent, ids=WIDE).transport_wide
+    assert profile(VP8, ids=WIDE).transport_wide
+
+
+@pytest.mark.parametrize("size", [1, 100, 255])
+def test_padding_is_nothing_but_padding(size: int) -> None:
+    translation = Translation(WIDE, VP8, profile(VP8, ids=WIDE))
+    made = rtp.parse(translation.padding(97, size, SEND_TIME))
+    assert (made.payload_type, made.payload_start) == (97, made.payload_end)
+    assert len(made.packet) - made.payload_end == size
+    assert extensions_of(made)[2] == SEND_TIME
+    assert translation.stamp_at == 17

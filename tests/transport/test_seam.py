@@ -71,6 +71,20 @@ def test_numbered_protection_gives_the_bytes_of_pylibsrtp(profile: str) -> None:
         assert ours.protect_numbered(template, seq16, timestamp, ssrc) == expected
 
 
+def test_a_number_and_a_patch_are_written_into_the_copy_only() -> None:
+    ours = srtp()
+    template = packet(0, 0, bytes(100), ssrc=0)
+    numbered = bytearray(template[:2] + packet(7, 8, ssrc=9)[2:12] + template[12:])
+    numbered[20:22] = b"\xab\xcd"
+    numbered[30:33] = b"abc"
+    assert inbound().unprotect(ours.protect_numbered(template, 7, 8, 9, 20, 0xABCD, 30, b"abc")) == bytes(
+        numbered
+    )
+    assert template == packet(0, 0, bytes(100), ssrc=0)
+    plain = template[:2] + packet(8, 8, ssrc=9)[2:12] + template[12:]
+    assert inbound().unprotect(ours.protect_numbered(template, 8, 8, 9, 0, 0xABCD, 30, b"")) == plain
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_four_directions_agree_with_pylibsrtp(profile: str) -> None:
     ours = srtp(profile)

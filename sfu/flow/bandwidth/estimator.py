@@ -156,7 +156,7 @@ class BandwidthEstimator:
         self._last_feedback = now
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
         delays = list(map(sub, arrivals, sends))
-        self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
+        self._standing.update(delays, now)
         if receipt.gap:
             self._busy = BusyRate()
         self._busy.update(sends, arrivals, receipt.sizes, self._standing.base, now)
