@@ -46,7 +46,8 @@ class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator",
+        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged",
+        "estimator",
         "on_change", "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
     )  # fmt: skip
 
@@ -84,17 +85,19 @@ class Egress:
         """What may leave, by the client's reports; None where it gives none."""
         return self.estimator.target_bps if self.estimator.source is not Source.NONE else None
 
-    def expect_reports(self, expected: bool) -> None:
-        """Whether the client is to report on transport-wide numbers, as was negotiated.
-
-        Until it does the first pictures are paced: their key frames at once would fill a slow link.
-        """
+    def expect_reports(self, expected: bool, now: float) -> None:
+        """Whether the client is to report on transport-wide numbers, as was negotiated."""
+        began = expected and not self.transport_wide
         self.transport_wide = expected
-        self.paced = expected or self.estimator.source is not Source.NONE
+        if began:
+            self.await_report(now)
 
-    def connected(self, now: float) -> None:
-        """The handshake is done."""
-        self._patient_until = now + PATIENCE
+    def await_report(self, now: float) -> None:
+        """Video may begin: the first pictures are paced, as their key frames at once would fill a slow link."""
+        if self.transport_wide and self.estimator.source is Source.NONE:
+            self.paced = True
+            self.pacer.rate_bps = self.estimator.pacing_bps
+            self._patient_until = now + PATIENCE
 
     def _unpace(self) -> None:
         """The client was to report, and has not."""
@@ -134,8 +137,13 @@ class Egress:
         patch: bytes,
         now: float,
     ) -> bool:
-        """Send a packet at once; False if it could not be."""
-        stamp = self._sent(len(template), now) if stamp_at else 0
+        """Send a packet at once; False if it could not be. What is paced waits the longer for it."""
+        stamp = 0
+        if stamp_at:
+            size = len(template)
+            stamp = self._sent(size, now)
+            if self.paced:
+                self.pacer.spend(size, now)
         return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
 
     def send_paced(self, packet: Outgoing, now: float, *, first: bool = False) -> bool:
