@@ -125,6 +125,11 @@ class BandwidthEstimator:
         self._probed_until = float("-inf")  # growing delay is the work of a probe
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
+    @property
+    def limited(self) -> bool:
+        """Whether the link's limit has been met: until then the target is a guess."""
+        return self._rate.capacity_bps is not None
+
     def sent(self, size: int, now: float, probe: int = 0) -> int:
         """A packet of `size` bytes (RTP, below 65536) leaves at `now`; its transport-wide `seq16`.
 
