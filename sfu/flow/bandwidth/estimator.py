@@ -50,6 +50,11 @@ _PACE: Final = 1.5  # times the target leave at most: a key frame is spread over
 _FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
 _CAPACITY_PACE: Final = 1.05  # times that
 _START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
+_BELIEVED: Final = 2.5  # times what passes, and no more, is believed of a probe until media passes at that rate;
+_DOUBTED: Final = 1.25  # times the rate where the link was seen to be full with less,
+_PROMISE: Final = 5.0  # seconds for which the rest of it may still be believed
+_UNUSED: Final = 1.0  # seconds after which a longer probe takes the place of media that there is not
+_CONFIRMED: Final = 0.9  # of what was proven passes: it is true
 _NOT_OURS: Final = 4.0  # seconds that a queue has stood although nothing grows: it is no queue
 
 
@@ -82,9 +87,12 @@ class BandwidthEstimator:
         "_packets",
         "_probed_until",
         "_probing",
+        "_promise",
+        "_promised_at",
         "_rate",
         "_silent_at",
         "_standing",
+        "_start",
         "_throughput",
         "_trend",
         "_usage",
@@ -123,6 +131,9 @@ class BandwidthEstimator:
         self._last_feedback = float("-inf")
         self._silent_at = float("-inf")  # the last reduction for silence
         self._probed_until = float("-inf")  # growing delay is the work of a probe
+        self._promise = 0.0  # what a probe has shown beyond what was believed of it
+        self._promised_at = float("-inf")
+        self._start = float(start_bps)
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
     @property
@@ -190,7 +201,10 @@ class BandwidthEstimator:
             return None
         target = self.target_bps
         jitter = self._standing.spread if self._noisy() else 0.0
-        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps, jitter, now)
+        waited = now - self._promised_at >= _UNUSED
+        thorough = self._promise > target and waited and self._throughput.long_bps < target * _CONFIRMED
+        sent = self._throughput.sent_bps
+        probe = self._probing.begin(target, self._wish, sent, jitter, now, thorough=thorough)
         if probe is not None:
             self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
         return probe
@@ -264,6 +278,7 @@ class BandwidthEstimator:
             and self._drain_until is None
         ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
+            self._redeem(self._throughput.long_bps / share, now)
         else:
             rate.hold(now)
 
@@ -282,6 +297,7 @@ class BandwidthEstimator:
             rate.rate_bps = before * _STUBBORN
         rate.hold(now)
         self._probing.dropped(before, rate.rate_bps, now)
+        self._promise = 0.0
         self._loss.skip(now)  # what the queue had no room for
         self._drain(queue, now)
 
@@ -332,15 +348,45 @@ class BandwidthEstimator:
             return
         if self._drain_until is not None and not cluster.noisy:
             return
-        if rate > self._rate.rate_bps:
+        before = self._rate.rate_bps
+        if rate > before:
             self._loss.skip(now)
-        self._rate.prove(rate, now)
+            believed = self._believe(rate, thorough=cluster.thorough)
+            self._promise, self._promised_at = (rate, now) if believed < rate else (0.0, now)
+            self._probing.believed(believed, wholly=believed == rate, now=now)
+            self._rate.prove(believed, now)
         if cluster.limited:
             if rate > self._rate.rate_bps * 0.9:
                 self._rate.learn(rate)
             queue = self._standing.delay(*_QUICK, now)
             if queue > _EMPTY:
                 self._drain(queue, now)
+
+    def _believe(self, rate: float, *, thorough: bool) -> float:
+        """What a probe that passed at `rate` is taken for: buffers and buckets of tokens pass a short one at any rate."""
+        before, capacity = self._rate.rate_bps, self._rate.capacity_bps
+        if thorough:
+            return rate
+        if self._probing.refuted or (capacity is not None and rate > capacity * _DOUBTED):
+            return min(rate, before * _DOUBTED)
+        passes = self._throughput.long_bps / (1 - self._loss.inherent)
+        return min(rate, max(passes * _BELIEVED, self._start, before))
+
+    def _redeem(self, throughput: float, now: float) -> None:
+        """Media passes: of what was promised more is believed."""
+        probing, rate = self._probing, self._rate
+        if throughput > probing.raised_bps * _CONFIRMED:
+            probing.confirmed()
+        if not self._promise:
+            return
+        if now - self._promised_at > _PROMISE:
+            self._promise = 0.0
+        elif rate.capacity_bps is None and not probing.refuted:
+            believed = min(self._promise, throughput * _BELIEVED)
+            if believed > rate.rate_bps * (1 + _NOTICEABLE):
+                rate.prove(believed, now)
+                probing.believed(believed, wholly=believed == self._promise, now=now)
+                self._promise = 0.0 if believed == self._promise else self._promise
 
     def _calm(self, now: float) -> bool:
         """Whether more may be tried."""
