@@ -11,7 +11,7 @@ _SPAN: Final = 0.1  # seconds of waiting that make one sample,
 _LEAST_SPAN: Final = 0.04  # or so many where the queue ended sooner,
 _FEWEST: Final = 4  # and so many packets
 _WEIGHT: Final = 0.5  # of a further sample of the same queue
-_AROUND: Final = 44  # bytes of IP, UDP and SRTP that the link carries with each packet
+AROUND: Final = 44  # bytes of IP, UDP and SRTP that the link carries with each packet
 _KEPT: Final = 0.98  # of what is remembered of the usual sizes, per feedback
 
 
@@ -56,13 +56,17 @@ class BusyRate:
             self._bytes = self._count = 0
         self._last = last
 
+    @property
+    def usual(self) -> float:
+        """The share of RTP in what packets of the usual sizes take of the link."""
+        return self._usual_bytes / (self._usual_bytes + self._usual_count * AROUND or 1)
+
     def fresh(self, since: float) -> bool:
         """Whether the rate was measured after `since`."""
         return self.at > since
 
     def _sample(self, last: float, now: float) -> None:
-        usual = self._usual_bytes / (self._usual_bytes + self._usual_count * _AROUND)
-        rate = (self._bytes + self._count * _AROUND) * 8 / (last - self._start) * usual
+        rate = (self._bytes + self._count * AROUND) * 8 / (last - self._start) * self.usual
         if self._since is None:
             self._since = now
             self.rate_bps = rate

@@ -6,6 +6,7 @@ as well. Does not know when to probe or what follows.
 
 from typing import Final
 
+from sfu.flow.bandwidth.busy import AROUND
 from sfu.flow.bandwidth.sent import SentPackets
 from sfu.wire.transport_feedback import Feedback
 
@@ -119,25 +120,29 @@ class Cluster:
             if not self._middle_bytes and self._bytes >= self.goal / 2:
                 self._middle_arrival, self._middle_bytes = self._last_arrival, self._bytes
 
-    def result(self, loss: float) -> float | None:
+    def result(self, loss: float, usual: float = 1.0) -> float | None:
         """The rate in bit/s that the link carries, as far as it was tried; None if nothing can be said.
 
-        `loss` is the share that gets lost at any rate.
+        `loss` is the share that gets lost at any rate. `usual` is the share of RTP in what packets of the usual sizes
+        take of the link: padding has more headers.
         """
         expected = (self._last - self._first + 1) * (1 - loss)
         if self._count < max(expected * _ENOUGH, _FEWEST):
             return None
         full = min(1 / (1 - loss), (self._last - self._first + 1) / self._count)
         span = max(self._last_send - self._first_send, _SHORTEST)
-        sent = (self._bytes - self._tail) * 8 * full / span
+        full *= usual
+        around = (self._count - 1) * AROUND if usual < 1 else 0
+        sent = (self._bytes - self._tail + around) * 8 * full / span
         if self.noisy:
             arrived = sent / (1 + max(self._low_after - self._low_before, 0.0) / (span / 2))
         else:
             span = max(self._last_arrival - self._first_arrival, _SHORTEST)
-            arrived = (self._bytes - self._head) * 8 * full / span
+            arrived = (self._bytes - self._head + around) * 8 * full / span
             rest = self._last_arrival - self._middle_arrival
             if self.goal >= _THOROUGH and self._middle_bytes and rest > _SHORTEST:
-                arrived = min(arrived, (self._bytes - self._middle_bytes) * 8 * full / rest)
+                around = around * (self._bytes - self._middle_bytes) / self._bytes
+                arrived = min(arrived, (self._bytes - self._middle_bytes + around) * 8 * full / rest)
         rate = min(sent, arrived)
         if arrived < sent * _SATURATED:
             self.limited = True

@@ -54,6 +54,8 @@ _BELIEVED: Final = 2.5  # times what passes, and no more, is believed of a probe
 _DOUBTED: Final = 1.25  # times the rate where the link was seen to be full with less,
 _PROMISE: Final = 5.0  # seconds for which the rest of it may still be believed
 _UNUSED: Final = 1.0  # seconds after which a longer probe takes the place of media that there is not
+_HABIT: Final = 0.05  # weight of a feedback in what usually passes
+_FORGET: Final = 0.998  # of the most that passed, per feedback
 _CONFIRMED: Final = 0.9  # of what was proven passes: it is true
 _NOT_OURS: Final = 4.0  # seconds that a queue has stood although nothing grows: it is no queue
 
@@ -80,9 +82,11 @@ class BandwidthEstimator:
         "_ceiling",
         "_drain_until",
         "_floor",
+        "_habit",
         "_last_feedback",
         "_look_at",
         "_loss",
+        "_most",
         "_noticed",
         "_packets",
         "_probed_until",
@@ -134,6 +138,7 @@ class BandwidthEstimator:
         self._promise = 0.0  # what a probe has shown beyond what was believed of it
         self._promised_at = float("-inf")
         self._start = float(start_bps)
+        self._habit = self._most = 0.0  # what passes for seconds, and the most of it of late
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
     @property
@@ -250,7 +255,7 @@ class BandwidthEstimator:
             if carried is not None and carried < rate.rate_bps:
                 rate.learn(carried)
                 rate.rate_bps = carried
-                self._probing.dropped(before, carried, now)
+                self._probing.dropped(before, carried, now, full=False)
         standing = self._standing
         noisy = self._noisy()
         if noisy:
@@ -278,7 +283,7 @@ class BandwidthEstimator:
             and self._drain_until is None
         ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
-            self._redeem(self._throughput.long_bps / share, now)
+            self._redeem(self._passes(), now)
         else:
             rate.hold(now)
 
@@ -296,7 +301,7 @@ class BandwidthEstimator:
         elif queue > _FULL:
             rate.rate_bps = before * _STUBBORN
         rate.hold(now)
-        self._probing.dropped(before, rate.rate_bps, now)
+        self._probing.dropped(before, rate.rate_bps, now, full=True)
         self._promise = 0.0
         self._loss.skip(now)  # what the queue had no room for
         self._drain(queue, now)
@@ -342,7 +347,7 @@ class BandwidthEstimator:
     def _proven(self, now: float) -> None:
         """A probe was told of."""
         cluster = self._probing.cluster
-        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now)
+        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now, self._busy.usual)
         self._probed_until = now + _AFTERMATH
         if rate is None or cluster is None or self._loss.trying:
             return
@@ -368,15 +373,20 @@ class BandwidthEstimator:
         if thorough:
             return rate
         if self._probing.refuted or (capacity is not None and rate > capacity * _DOUBTED):
-            return min(rate, before * _DOUBTED)
-        passes = self._throughput.long_bps / (1 - self._loss.inherent)
-        return min(rate, max(passes * _BELIEVED, self._start, before))
+            known = 0.0 if self._probing.refuted else self._most
+            return min(rate, max(before * _DOUBTED, known))
+        return min(rate, max(self._passes() * _BELIEVED, self._start, before))
+
+    def _passes(self) -> float:
+        return self._throughput.long_bps / (1 - self._loss.inherent)
 
     def _redeem(self, throughput: float, now: float) -> None:
         """Media passes: of what was promised more is believed."""
         probing, rate = self._probing, self._rate
+        self._habit += (throughput - self._habit) * _HABIT
+        self._most = max(self._most * _FORGET, self._habit)
         if throughput > probing.raised_bps * _CONFIRMED:
-            probing.confirmed()
+            probing.confirmed(now)
         if not self._promise:
             return
         if now - self._promised_at > _PROMISE:
@@ -409,7 +419,7 @@ class BandwidthEstimator:
             self._silent_at = now
             before = self._rate.rate_bps
             self._rate.rate_bps = max(before * _SILENT, self._floor)
-            self._probing.dropped(before, self._rate.rate_bps, now)
+            self._probing.dropped(before, self._rate.rate_bps, now, full=False)
             self._settle(now)
         return True
 

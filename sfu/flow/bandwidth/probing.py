@@ -61,6 +61,7 @@ class Probing:
         "_follow",
         "_id",
         "_limited_at",
+        "_more",
         "_raised_at",
         "_recover",
         "_until",
@@ -77,6 +78,7 @@ class Probing:
         self.refuted = 0
         """Of late: what was proven turned out to be wrong as soon as it was used."""
         self._raised_at = float("-inf")  # when a probe was believed last
+        self._more = False  # a probe has shown more than was believed of it
         self.raised_bps = 0.0
         """What was believed of it."""
         self._id = 0
@@ -89,12 +91,12 @@ class Probing:
         # And that was wrong: others fill the link as well, and a probe takes more than its share.
         self._doubtful = False
 
-    def dropped(self, before_bps: float, after_bps: float, now: float) -> None:
-        """The estimate fell; nothing is tried until that has had its effect."""
+    def dropped(self, before_bps: float, after_bps: float, now: float, *, full: bool) -> None:
+        """The estimate fell, as the link was `full` if so; nothing is tried until that has had its effect."""
         self._follow = 0.0
         self._doubtful = now - self._limited_at < _FALSE
         self._due = max(self._due, now + _PERIOD / 2)
-        if now - self._raised_at < _REFUTED and after_bps < self.raised_bps * _FALLEN:
+        if full and now - self._raised_at < _REFUTED and after_bps < self.raised_bps * _FALLEN:
             self.refuted = min(self.refuted + 1, _MOST_REFUTED)
             self._raised_at = float("-inf")
             self._due = now + self._period
@@ -104,15 +106,18 @@ class Probing:
 
     def believed(self, rate_bps: float, *, wholly: bool, now: float) -> None:
         """The estimate was raised by a probe; not `wholly` if media has to confirm it before more is tried."""
-        self._raised_at, self.raised_bps = now, rate_bps
+        self._raised_at, self.raised_bps, self._more = now, rate_bps, not wholly
         if not wholly:
             self._follow = 0.0
             self._due = now + (_CONFIRM if not self.refuted else self._period)
 
-    def confirmed(self) -> None:
-        """Media has passed at a rate that was proven."""
-        self.refuted = 0
-        self._raised_at = float("-inf")
+    def confirmed(self, now: float) -> None:
+        """Media has passed at a rate that was proven: there may be more."""
+        if self._raised_at != float("-inf"):
+            self.refuted = 0
+            if self._more or self._limited_at < self._raised_at:
+                self._due = min(self._due, now)
+            self._raised_at = float("-inf")
 
     @property
     def _period(self) -> float:
@@ -162,11 +167,13 @@ class Probing:
         if self.cluster is not None and now >= self._until + round_trip:
             self._end(now)
 
-    def result(self, loss: float, estimate_bps: float, now: float) -> float | None:
-        """The cluster was told of; the rate in bit/s that it showed, None if nothing."""
+    def result(
+        self, loss: float, estimate_bps: float, now: float, usual: float = 1.0
+    ) -> float | None:
+        """The cluster was told of; the rate in bit/s that it showed, None if nothing. See `Cluster.result`."""
         cluster = self.cluster
         assert cluster is not None
-        rate = cluster.result(loss)
+        rate = cluster.result(loss, usual)
         if rate is None or rate < cluster.rate_bps * _WORKED:
             self._end(now)
         else:
