@@ -18,28 +18,40 @@ _REPORTING: Final = 0.1  # seconds a feedback takes, beside the round trip
 _LONGEST_STEP: Final = 0.5  # seconds that growth is counted for at once
 _SLACK, _SLACK_BPS = 1.5, 10_000  # times the throughput, and more: further it does not grow unproven
 _UNPROVEN: Final = 0.95  # what arrives at less than this share of the sending rate shows the link's limit
-_ABOVE, _BELOW = 1.1, 0.8  # of the capacity: throughput beyond these makes it another link
+_ABOVE, _BELOW = 1.1, 0.8  # of the capacity: a sample beyond these makes it another link
+_EXCESS, _EXCESS_SECONDS = 30_000, 0.1  # bytes more than it carries, and seconds at it: more than a bucket of tokens holds
 _LEARN: Final = 0.3  # weight of a new sample of the capacity
 
 
 class RateControl:
     """`rate_bps` is the estimate."""
 
-    __slots__ = ("_at", "capacity_bps", "rate_bps")
+    __slots__ = ("_at", "_excess", "_passed_at", "capacity_bps", "rate_bps")
 
     def __init__(self, start_bps: float) -> None:
         self.rate_bps = start_bps
         self.capacity_bps: float | None = None
         """What passed when the link was full; None while it is not known."""
         self._at: float | None = None
+        self._excess = 0.0  # bytes that passed lately beyond what the capacity explains
+        self._passed_at: float | None = None
+
+    def passed(self, size: int, arrival: float) -> None:
+        """`size` bytes came, the last of them at `arrival`: enough of them show that the link carries more."""
+        since, self._passed_at = self._passed_at, arrival
+        capacity = self.capacity_bps
+        if capacity is None or since is None or not 0 <= arrival - since < 1:
+            self._excess = 0.0
+            return
+        self._excess = max(self._excess + size - capacity / 8 * (arrival - since), 0.0)
+        if self._excess > max(_EXCESS, capacity / 8 * _EXCESS_SECONDS):
+            self.capacity_bps = None
 
     def grow(self, throughput_bps: float, round_trip: float, now: float) -> None:
         """The link is calm: `throughput_bps` of late passes, so a little more may."""
         passed = 0.0 if self._at is None else min(max(now - self._at, 0.0), _LONGEST_STEP)
         self._at = now
         capacity = self.capacity_bps
-        if capacity is not None and throughput_bps > capacity * _ABOVE:
-            self.capacity_bps = capacity = None
         rate = self.rate_bps
         more = rate * _PER_SECOND
         if capacity is not None:
@@ -67,6 +79,7 @@ class RateControl:
     def learn(self, throughput_bps: float) -> None:
         """The link was full with this much."""
         capacity = self.capacity_bps
+        self._excess = 0.0
         if capacity is None or not capacity * _BELOW < throughput_bps < capacity * _ABOVE:
             self.capacity_bps = throughput_bps
         else:
@@ -77,5 +90,3 @@ class RateControl:
         if rate_bps > self.rate_bps:
             self._at = now
             self.rate_bps = rate_bps
-            if self.capacity_bps is not None and rate_bps > self.capacity_bps * _ABOVE:
-                self.capacity_bps = None

@@ -176,6 +176,7 @@ class BandwidthEstimator:
             self._rate.rate_bps = float(self.target_bps)
         self._last_feedback = now
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
+        self._rate.passed(receipt.bytes, max(arrivals))
         delays = list(map(sub, arrivals, sends))
         self._standing.update(delays, now)
         if receipt.gap:
@@ -207,7 +208,8 @@ class BandwidthEstimator:
         target = self.target_bps
         jitter = self._standing.spread if self._noisy() else 0.0
         waited = now - self._promised_at >= _UNUSED
-        thorough = self._promise > target and waited and self._throughput.long_bps < target * _CONFIRMED
+        idle = self._throughput.long_bps < target * _CONFIRMED
+        thorough = self._promise > target and waited and idle and not self.limited and not self._probing.refuted
         sent = self._throughput.sent_bps
         probe = self._probing.begin(target, self._wish, sent, jitter, now, thorough=thorough)
         if probe is not None:
@@ -385,7 +387,7 @@ class BandwidthEstimator:
         probing, rate = self._probing, self._rate
         self._habit += (throughput - self._habit) * _HABIT
         self._most = max(self._most * _FORGET, self._habit)
-        if throughput > probing.raised_bps * _CONFIRMED:
+        if self._habit > probing.raised_bps * _CONFIRMED:
             probing.confirmed(now)
         if not self._promise:
             return
@@ -396,6 +398,8 @@ class BandwidthEstimator:
             if believed > rate.rate_bps * (1 + _NOTICEABLE):
                 rate.prove(believed, now)
                 probing.believed(believed, wholly=believed == self._promise, now=now)
+                if believed == self._promise:
+                    probing.go_on(now)
                 self._promise = 0.0 if believed == self._promise else self._promise
 
     def _calm(self, now: float) -> bool:

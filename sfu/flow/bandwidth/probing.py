@@ -119,6 +119,11 @@ class Probing:
                 self._due = min(self._due, now)
             self._raised_at = float("-inf")
 
+    def go_on(self, now: float) -> None:
+        """All that the last probe has shown is believed by now: there may be more."""
+        if self._limited_at < self._raised_at:
+            self._due = min(self._due, now)
+
     @property
     def _period(self) -> float:
         return _PERIOD * (1 << self.refuted)
@@ -157,7 +162,7 @@ class Probing:
         goal = max(int(padding * seconds / 8), _FEWEST_BYTES)
         if thorough:
             longest = int(padding * _LONGEST_THOROUGH / 8)
-            goal = max(goal, min(_THOROUGH_BYTES << self.refuted, longest))
+            goal = max(goal, min(_THOROUGH_BYTES, longest))
         self.cluster = Cluster(self._id, rate, goal, goal * 8 / padding, jitter > 0)
         self._until = now + goal * 8 / padding + _TIMEOUT
         return Probe(self._id, round(padding), goal)
