@@ -12,6 +12,7 @@ _NEAR_PER_SECOND: Final = (
 )
 _MOST_PER_SECOND: Final = 0.03  # growth close to it, at most: one packet is much on a slow link
 _PACKET_BITS: Final = 9600  # more per two response times, close to the capacity
+_HASTE: Final = 3.0  # seconds without a queue, after which it is twice as fast, and so on
 _CLOSE: Final = 0.97  # of the capacity: beyond it nothing grows
 _USED: Final = 0.9  # that is used less than this
 _REPORTING: Final = 0.1  # seconds a feedback takes, beside the round trip
@@ -26,26 +27,29 @@ _LEARN: Final = 0.3  # weight of a new sample of the capacity
 class RateControl:
     """`rate_bps` is the estimate."""
 
-    __slots__ = ("_at", "_excess", "_passed_at", "capacity_bps", "rate_bps")
+    __slots__ = ("_at", "_excess", "_held_at", "_passed_at", "capacity_bps", "rate_bps")
 
     def __init__(self, start_bps: float) -> None:
         self.rate_bps = start_bps
         self.capacity_bps: float | None = None
         """What passed when the link was full; None while it is not known."""
         self._at: float | None = None
+        self._held_at: float = 0.0  # the last time that it was not to grow
         self._excess = 0.0  # bytes that passed lately beyond what the capacity explains
         self._passed_at: float | None = None
 
-    def passed(self, size: int, arrival: float) -> None:
-        """`size` bytes came, the last of them at `arrival`: enough of them show that the link carries more."""
+    def passed(self, size: int, arrival: float) -> bool:
+        """`size` bytes came, the last of them at `arrival`; True when they show that the link carries more."""
         since, self._passed_at = self._passed_at, arrival
         capacity = self.capacity_bps
         if capacity is None or since is None or not 0 <= arrival - since < 1:
             self._excess = 0.0
-            return
+            return False
         self._excess = max(self._excess + size - capacity / 8 * (arrival - since), 0.0)
-        if self._excess > max(_EXCESS, capacity / 8 * _EXCESS_SECONDS):
-            self.capacity_bps = None
+        if self._excess <= max(_EXCESS, capacity / 8 * _EXCESS_SECONDS):
+            return False
+        self.capacity_bps = None
+        return True
 
     def grow(self, throughput_bps: float, round_trip: float, now: float) -> None:
         """The link is calm: `throughput_bps` of late passes, so a little more may."""
@@ -56,7 +60,10 @@ class RateControl:
         more = rate * _PER_SECOND
         if capacity is not None:
             near = max(_PACKET_BITS / (2 * (round_trip + _REPORTING)), rate * _NEAR_PER_SECOND)
-            more = min(more, near, rate * _MOST_PER_SECOND)
+            if not self._held_at:
+                self._held_at = now
+            near = min(near, rate * _MOST_PER_SECOND)
+            more = min(more, near * (1 + max(now - self._held_at, 0.0) / _HASTE))
             if rate > capacity * _CLOSE and throughput_bps < rate * _USED:
                 more = 0.0
         most = max(throughput_bps * _SLACK + _SLACK_BPS, rate)
@@ -64,7 +71,7 @@ class RateControl:
 
     def hold(self, now: float) -> None:
         """No growth until `now`."""
-        self._at = now
+        self._at = self._held_at = now
 
     def back_off(self, throughput_bps: float, sent_bps: float, now: float) -> None:
         """The link is too full: `throughput_bps` arrived of what was sent at `sent_bps`."""

@@ -176,7 +176,8 @@ class BandwidthEstimator:
             self._rate.rate_bps = float(self.target_bps)
         self._last_feedback = now
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
-        self._rate.passed(receipt.bytes, max(arrivals))
+        if self._rate.passed(receipt.bytes, max(arrivals)):
+            self._probing.confirmed(now)
         delays = list(map(sub, arrivals, sends))
         self._standing.update(delays, now)
         if receipt.gap:
@@ -360,7 +361,7 @@ class BandwidthEstimator:
             self._loss.skip(now)
             believed = self._believe(rate, thorough=cluster.thorough)
             self._promise, self._promised_at = (rate, now) if believed < rate else (0.0, now)
-            self._probing.believed(believed, wholly=believed == rate, now=now)
+            self._probing.believed(before, believed, wholly=believed == rate, now=now)
             self._rate.prove(believed, now)
         if cluster.limited:
             if rate > self._rate.rate_bps * 0.9:
@@ -396,8 +397,9 @@ class BandwidthEstimator:
         elif rate.capacity_bps is None and not probing.refuted:
             believed = min(self._promise, throughput * _BELIEVED)
             if believed > rate.rate_bps * (1 + _NOTICEABLE):
+                before = rate.rate_bps
                 rate.prove(believed, now)
-                probing.believed(believed, wholly=believed == self._promise, now=now)
+                probing.believed(before, believed, wholly=believed == self._promise, now=now)
                 if believed == self._promise:
                     probing.go_on(now)
                 self._promise = 0.0 if believed == self._promise else self._promise

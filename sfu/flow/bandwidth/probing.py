@@ -35,6 +35,7 @@ _THOROUGH_BYTES: Final = 40_000  # of a cluster that is believed without media t
 _LONGEST_THOROUGH: Final = 0.6  # seconds
 _REFUTED: Final = 5.0  # seconds within which a drop shows that what was proven was none of the link's
 _FALLEN: Final = 0.9  # of what was believed: such a drop
+_SAME_LINK: Final = 0.7  # of the rate before: with less than that the link has changed
 _MOST_REFUTED: Final = 3  # times that the pause between probes is doubled
 _TIMEOUT: Final = 1.5  # seconds, beyond sending it, until a cluster is given up
 
@@ -63,6 +64,7 @@ class Probing:
         "_limited_at",
         "_more",
         "_raised_at",
+        "_raised_from",
         "_recover",
         "_until",
         "cluster",
@@ -78,6 +80,7 @@ class Probing:
         self.refuted = 0
         """Of late: what was proven turned out to be wrong as soon as it was used."""
         self._raised_at = float("-inf")  # when a probe was believed last
+        self._raised_from = 0.0
         self._more = False  # a probe has shown more than was believed of it
         self.raised_bps = 0.0
         """What was believed of it."""
@@ -96,7 +99,8 @@ class Probing:
         self._follow = 0.0
         self._doubtful = now - self._limited_at < _FALSE
         self._due = max(self._due, now + _PERIOD / 2)
-        if full and now - self._raised_at < _REFUTED and after_bps < self.raised_bps * _FALLEN:
+        lied = self._raised_from * _SAME_LINK < after_bps < self.raised_bps * _FALLEN
+        if full and lied and now - self._raised_at < _REFUTED:
             self.refuted = min(self.refuted + 1, _MOST_REFUTED)
             self._raised_at = float("-inf")
             self._due = now + self._period
@@ -104,9 +108,10 @@ class Probing:
             self._recover = max(self._recover, before_bps * _RECOVERED)
             self._due = now + _RECOVER_AFTER
 
-    def believed(self, rate_bps: float, *, wholly: bool, now: float) -> None:
-        """The estimate was raised by a probe; not `wholly` if media has to confirm it before more is tried."""
-        self._raised_at, self.raised_bps, self._more = now, rate_bps, not wholly
+    def believed(self, before_bps: float, rate_bps: float, *, wholly: bool, now: float) -> None:
+        """The estimate was raised by a probe, from `before_bps`; not `wholly` if media has to confirm it before more is tried."""
+        self._raised_at, self._raised_from = now, before_bps
+        self.raised_bps, self._more = rate_bps, not wholly
         if not wholly:
             self._follow = 0.0
             self._due = now + (_CONFIRM if not self.refuted else self._period)
