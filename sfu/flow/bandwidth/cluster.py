@@ -16,7 +16,9 @@ _SHORTEST: Final = 0.002  # seconds that a cluster takes to arrive: more than ei
 _FEWEST: Final = 4  # packets
 _SATURATED: Final = 0.9  # arriving slower than this share of the sending rate: the link was full
 _HEADROOM: Final = 0.95  # of a full link
-_THOROUGH: Final = 20_000  # bytes: of a longer cluster the second half counts, which no bucket of tokens passes on
+_THOROUGH: Final = 20_000  # bytes: more than what buffers and buckets of tokens pass on at any rate
+_USED_UP: Final = 0.7  # of the rate of the whole
+_HALVES: Final = 12  # packets: of a longer cluster the second half counts as well, when a bucket is used up
 _MOST: Final = 1.5  # times the rate asked for that is believed (media in between): a burst tells of buffers
 
 
@@ -70,7 +72,7 @@ class Cluster:
 
     @property
     def thorough(self) -> bool:
-        """Whether it is longer than what buffers and buckets pass on at any rate."""
+        """Whether it tells without media that passes at its rate."""
         return self.goal >= _THOROUGH
 
     def sent(self, seq: int, size: int) -> None:
@@ -140,9 +142,11 @@ class Cluster:
             span = max(self._last_arrival - self._first_arrival, _SHORTEST)
             arrived = (self._bytes - self._head + around) * 8 * full / span
             rest = self._last_arrival - self._middle_arrival
-            if self.goal >= _THOROUGH and self._middle_bytes and rest > _SHORTEST:
+            if self._count >= _HALVES and self._middle_bytes and rest > _SHORTEST:
                 around = around * (self._bytes - self._middle_bytes) / self._bytes
-                arrived = min(arrived, (self._bytes - self._middle_bytes + around) * 8 * full / rest)
+                later = (self._bytes - self._middle_bytes + around) * 8 * full / rest
+                if self.thorough or later < arrived * _USED_UP:
+                    arrived = min(arrived, later)
         rate = min(sent, arrived)
         if arrived < sent * _SATURATED:
             self.limited = True

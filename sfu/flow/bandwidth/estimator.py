@@ -394,7 +394,7 @@ class BandwidthEstimator:
             return
         if now - self._promised_at > _PROMISE:
             self._promise = 0.0
-        elif rate.capacity_bps is None and not probing.refuted:
+        elif not probing.refuted and self._promise < (rate.capacity_bps or self._ceiling) * _DOUBTED:
             believed = min(self._promise, throughput * _BELIEVED)
             if believed > rate.rate_bps * (1 + _NOTICEABLE):
                 before = rate.rate_bps
