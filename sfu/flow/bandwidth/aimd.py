@@ -20,7 +20,10 @@ _LONGEST_STEP: Final = 0.5  # seconds that growth is counted for at once
 _SLACK, _SLACK_BPS = 1.5, 10_000  # times the throughput, and more: further it does not grow unproven
 _UNPROVEN: Final = 0.95  # what arrives at less than this share of the sending rate shows the link's limit
 _ABOVE, _BELOW = 1.1, 0.8  # of the capacity: a sample beyond these makes it another link
-_EXCESS, _EXCESS_SECONDS = 30_000, 0.1  # bytes more than it carries, and seconds at it: more than a bucket of tokens holds
+_EXCESS, _EXCESS_SECONDS = (
+    30_000,
+    0.1,
+)  # bytes more than it carries, and seconds at it: more than a bucket of tokens holds
 _LEARN: Final = 0.3  # weight of a new sample of the capacity
 
 

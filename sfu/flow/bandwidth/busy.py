@@ -21,7 +21,17 @@ class BusyRate:
     It is of packets of the usual sizes: in a queue of small ones headers take more of the link than they do later.
     """
 
-    __slots__ = ("_bytes", "_count", "_last", "_since", "_start", "_usual_bytes", "_usual_count", "at", "rate_bps")
+    __slots__ = (
+        "_bytes",
+        "_count",
+        "_last",
+        "_since",
+        "_start",
+        "_usual_bytes",
+        "_usual_count",
+        "at",
+        "rate_bps",
+    )
 
     def __init__(self) -> None:
         self.rate_bps = 0.0

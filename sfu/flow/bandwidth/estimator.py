@@ -46,11 +46,15 @@ _LATELY: Final = 0.35  # seconds that what was measured in a queue says what the
 _CARRIED: Final = 0.95  # of that is sent from then on
 _STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a queue yet
 _LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries
-_PACE: Final = 1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
+_PACE: Final = (
+    1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
+)
 _FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
 _CAPACITY_PACE: Final = 1.05  # times that
 _START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
-_BELIEVED: Final = 2.5  # times what passes, and no more, is believed of a probe until media passes at that rate;
+_BELIEVED: Final = (
+    2.5  # times what passes, and no more, is believed of a probe until media passes at that rate;
+)
 _DOUBTED: Final = 1.25  # times the rate where the link was seen to be full with less,
 _PROMISE: Final = 5.0  # seconds for which the rest of it may still be believed
 _UNUSED: Final = 1.0  # seconds after which a longer probe takes the place of media that there is not
@@ -178,6 +182,12 @@ class BandwidthEstimator:
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
         if self._rate.passed(receipt.bytes, max(arrivals)):
             self._probing.confirmed(now)
+        if receipt.late:
+            sends, arrivals = sends[receipt.late :], arrivals[receipt.late :]
+            del receipt.sizes[: receipt.late]
+        if not sends:  # what came late says nothing of a queue
+            self._loss.update(receipt.lost, receipt.received, receipt.recovered, receipt.sends[-1], now)
+            return False
         delays = list(map(sub, arrivals, sends))
         self._standing.update(delays, now)
         if receipt.gap:
@@ -210,7 +220,9 @@ class BandwidthEstimator:
         jitter = self._standing.spread if self._noisy() else 0.0
         waited = now - self._promised_at >= _UNUSED
         idle = self._throughput.long_bps < target * _CONFIRMED
-        thorough = self._promise > target and waited and idle and not self.limited and not self._probing.refuted
+        thorough = (
+            self._promise > target and waited and idle and not self.limited and not self._probing.refuted
+        )
         sent = self._throughput.sent_bps
         probe = self._probing.begin(target, self._wish, sent, jitter, now, thorough=thorough)
         if probe is not None:

@@ -177,9 +177,7 @@ class Probing:
         if self.cluster is not None and now >= self._until + round_trip:
             self._end(now)
 
-    def result(
-        self, loss: float, estimate_bps: float, now: float, usual: float = 1.0
-    ) -> float | None:
+    def result(self, loss: float, estimate_bps: float, now: float, usual: float = 1.0) -> float | None:
         """The cluster was told of; the rate in bit/s that it showed, None if nothing. See `Cluster.result`."""
         cluster = self.cluster
         assert cluster is not None

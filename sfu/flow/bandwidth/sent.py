@@ -26,7 +26,7 @@ class Receipt:
     """What one feedback told that was not known before. Valid until the next one is matched."""
 
     __slots__ = (
-        "arrivals", "bytes", "first", "gap", "lost", "lost_bytes", "received", "recovered", "sends", "sizes", "stop",
+        "arrivals", "bytes", "first", "gap", "late", "lost", "lost_bytes", "received", "recovered", "sends", "sizes", "stop",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -36,6 +36,8 @@ class Receipt:
         """When they arrived, seconds of the receiver's clock."""
         self.sizes: list[int] = []
         """Their sizes, bytes."""
+        self.late = 0
+        """How many of these, the first ones, an earlier feedback had passed over: others have overtaken them."""
         self.gap = False
         """A feedback before this one was lost."""
         self.bytes = 0
@@ -102,7 +104,8 @@ class SentPackets:
         size = self._assume(first) if deltas else 0
         receipt.gap = size > 0
         times, entries = self._times, self._entries
-        received = lost = recovered = lost_size = 0
+        received = lost = recovered = lost_size = late = 0
+        reported = self._reported
         slot = first - 1
         for delta in deltas:
             slot += 1
@@ -121,6 +124,8 @@ class SentPackets:
             sends.append(times[slot & _MASK])
             arrivals.append(ticks * _TICK)
             sizes.append(entry & _SIZE)
+            if slot < reported:
+                late += 1
             if entry <= _SIZE:
                 size += entry
                 received += 1
@@ -133,7 +138,7 @@ class SentPackets:
                     recovered += 1
         if stop > self._reported:
             self._reported = stop
-        receipt.lost_bytes = lost_size
+        receipt.lost_bytes, receipt.late = lost_size, late
         receipt.bytes, receipt.received, receipt.lost, receipt.recovered = size, received, lost, recovered
         return receipt
 

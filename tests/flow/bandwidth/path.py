@@ -80,7 +80,9 @@ class Path:
     timer: float = 0.001  # how often the sender wakes
     bucket: int = 0  # bytes that pass at once after a pause: a token bucket, as shapers of providers have
     sender_stops: Callable[[float], bool] = lambda now: False  # a starved machine: nothing is sent or read
-    receiver_stops: Callable[[float], bool] = lambda now: False  # packets are read, and timed, when it goes on
+    receiver_stops: Callable[[float], bool] = lambda now: (
+        False
+    )  # packets are read, and timed, when it goes on
     start_bps: int = 300_000
 
     def run(self, estimator: BandwidthEstimator | None = None) -> Figures:
