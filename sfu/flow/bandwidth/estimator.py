@@ -45,7 +45,8 @@ _SOON: Final = 0.1  # seconds until one looks again
 _LATELY: Final = 0.35  # seconds that what was measured in a queue says what the link carries
 _CARRIED: Final = 0.95  # of that is sent from then on
 _STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a queue yet
-_LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries
+_LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries,
+_LEAST_NOISY: Final = 0.85  # and where one hardly knows that there is a queue
 _PACE: Final = (
     1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
 )
@@ -309,14 +310,14 @@ class BandwidthEstimator:
         carried = self._carried(now - _LATELY)
         if not carried:
             rate.back_off(throughput, self._throughput.sent_bps, now)
-            rate.rate_bps = max(rate.rate_bps, before * _LEAST)
+            rate.rate_bps = max(rate.rate_bps, before * (_LEAST_NOISY if self._noisy() else _LEAST))
         elif carried < before:
             rate.learn(carried / _CARRIED)
             rate.rate_bps = carried
         elif queue > _FULL:
             rate.rate_bps = before * _STUBBORN
         rate.hold(now)
-        self._probing.dropped(before, rate.rate_bps, now, full=True)
+        self._probing.dropped(before, rate.rate_bps, now, full=not self._noisy())
         self._promise = 0.0
         self._loss.skip(now)  # what the queue had no room for
         self._drain(queue, now)
