@@ -43,7 +43,10 @@ class RateControl:
 
     def passed(self, size: int, arrival: float) -> bool:
         """`size` bytes came, the last of them at `arrival`; True when they show that the link carries more."""
-        since, self._passed_at = self._passed_at, arrival
+        since = self._passed_at
+        if since is not None and since - 1 < arrival < since:
+            arrival = since  # others have overtaken it
+        self._passed_at = arrival
         capacity = self.capacity_bps
         if capacity is None or since is None or not 0 <= arrival - since < 1:
             self._excess = 0.0

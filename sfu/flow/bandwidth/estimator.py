@@ -377,7 +377,7 @@ class BandwidthEstimator:
             self._probing.believed(before, believed, wholly=believed == rate, now=now)
             self._rate.prove(believed, now)
         if cluster.limited:
-            if rate > self._rate.rate_bps * 0.9:
+            if rate > self._rate.rate_bps * 0.9 and not self._noisy():
                 self._rate.learn(rate)
             queue = self._standing.delay(*_QUICK, now)
             if queue > _EMPTY:

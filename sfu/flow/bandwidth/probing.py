@@ -17,6 +17,7 @@ _WORKED: Final = 0.7  # of a probe's rate passed: go on
 _PERIOD: Final = 4.0  # seconds between probes that lead nowhere; a link that grew is found out within that
 _FALSE: Final = 1.5  # seconds: a drop so soon after a raise shows that the raise was wrong
 _RAISED: Final = 1.2  # times the estimate: so much more than was thought may be more still,
+_ABSURD: Final = 0.8  # of what is sent without a queue: jitter that is not known yet, so it is tried again
 _CONFIRM: Final = 1.0  # seconds: which is looked at so soon
 _SATURATED: Final = 1.5  # times the estimate when that is used fully: there is no room that would drain more
 _USED: Final = 0.8  # of the estimate is sent: it is used fully
@@ -184,6 +185,8 @@ class Probing:
         rate = cluster.result(loss, usual)
         if rate is None or rate < cluster.rate_bps * _WORKED:
             self._end(now)
+            if rate is not None and rate < estimate_bps * _ABSURD and not cluster.noisy:
+                self._due = now + _CONFIRM
         else:
             self.cluster = None
             self.succeeded += 1
