@@ -43,6 +43,7 @@ class MediaLink:
 
     def connected(self, now: float) -> None:
         """The handshake is done: slots that wait ask for their key frames."""
+        self.egress.await_report(now)
         self._ask_for_key_frames(now)
 
     def _ask_for_key_frames(self, now: float) -> None:

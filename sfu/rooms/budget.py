@@ -39,10 +39,11 @@ class Budget:
 
     def settling(self, now: float) -> bool:
         """Whether the budget is too doubtful to stop a video for it."""
-        if self._known is None or now < self._known + SETTLING:
+        estimator = self._egress.estimator
+        if self._known is None or (now < self._known + SETTLING and not estimator.limited):
             return True
         # Such an estimate can't grow while nothing is sent, as it can't be probed.
-        return self._egress.estimator.source is Source.REMB
+        return estimator.source is Source.REMB
 
     def video_bps(self, now: float) -> int:
         """What all video may take; audio goes first."""

@@ -171,7 +171,7 @@ class Participant:
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
             slot.point(target if alive else None, now)
-        self._link.egress.transport_wide = any(slot.profile.transport_wide for slot in self.slots.values())
+        self._link.egress.expect_reports(any(s.profile.transport_wide for s in self.slots.values()), now)
 
     def _outbound(self, mid: str) -> Outbound | None:
         slot = self.slots.get(mid)

@@ -26,9 +26,8 @@ LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
 # The same where nothing limits what is sent, so that rates are of no matter.
 RARELY: Final = 5.0
-# Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
-# nothing is to be sent.
-PATIENCE: Final = 2.0
+# Seconds for which a share is too small before its video is paused.
+PATIENCE: Final = 1.0
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
 _WIDE: Final = 16 / 9

@@ -10,7 +10,10 @@ _PER_SECOND: Final = 0.08  # growth, while nothing is known of the capacity
 _NEAR_PER_SECOND: Final = (
     0.01  # growth close to it, at least: else 20 Mbit/s take a minute for what a backoff took
 )
+_MOST_PER_SECOND: Final = 0.03  # growth close to it, at most: one packet is much on a slow link
 _PACKET_BITS: Final = 9600  # more per two response times, close to the capacity
+_CLOSE: Final = 0.97  # of the capacity: beyond it nothing grows
+_USED: Final = 0.9  # that is used less than this
 _REPORTING: Final = 0.1  # seconds a feedback takes, beside the round trip
 _LONGEST_STEP: Final = 0.5  # seconds that growth is counted for at once
 _SLACK, _SLACK_BPS = 1.5, 10_000  # times the throughput, and more: further it does not grow unproven
@@ -41,7 +44,9 @@ class RateControl:
         more = rate * _PER_SECOND
         if capacity is not None:
             near = max(_PACKET_BITS / (2 * (round_trip + _REPORTING)), rate * _NEAR_PER_SECOND)
-            more = min(more, near)
+            more = min(more, near, rate * _MOST_PER_SECOND)
+            if rate > capacity * _CLOSE and throughput_bps < rate * _USED:
+                more = 0.0
         most = max(throughput_bps * _SLACK + _SLACK_BPS, rate)
         self.rate_bps = min(rate + more * passed, most)
 

@@ -25,13 +25,19 @@ _TICKS_PER_REFERENCE: Final = 256
 class Receipt:
     """What one feedback told that was not known before. Valid until the next one is matched."""
 
-    __slots__ = ("arrivals", "bytes", "first", "lost", "lost_bytes", "received", "recovered", "sends", "stop")
+    __slots__ = (
+        "arrivals", "bytes", "first", "gap", "lost", "lost_bytes", "received", "recovered", "sends", "sizes", "stop",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.sends: list[float] = []
         """When each packet that arrived had been sent, seconds, in order of numbers."""
         self.arrivals: list[float] = []
         """When they arrived, seconds of the receiver's clock."""
+        self.sizes: list[int] = []
+        """Their sizes, bytes."""
+        self.gap = False
+        """A feedback before this one was lost."""
         self.bytes = 0
         """Their sizes, and those of packets of which a lost feedback had spoken."""
         self.received = 0
@@ -83,6 +89,7 @@ class SentPackets:
         receipt = self._receipt
         receipt.sends = sends = []
         receipt.arrivals = arrivals = []
+        receipt.sizes = sizes = []
         deltas = feedback.deltas
         ticks = self._begin(feedback)
         base = self.base(feedback)
@@ -93,6 +100,7 @@ class SentPackets:
             ticks += sum(delta for delta in deltas[: first - base] if delta is not None)
             deltas = deltas[first - base : max(stop - base, 0)]
         size = self._assume(first) if deltas else 0
+        receipt.gap = size > 0
         times, entries = self._times, self._entries
         received = lost = recovered = lost_size = 0
         slot = first - 1
@@ -112,6 +120,7 @@ class SentPackets:
             entries[slot & _MASK] = 0
             sends.append(times[slot & _MASK])
             arrivals.append(ticks * _TICK)
+            sizes.append(entry & _SIZE)
             if entry <= _SIZE:
                 size += entry
                 received += 1

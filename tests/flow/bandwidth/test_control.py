@@ -179,7 +179,7 @@ def test_probing_gives_up_what_is_not_sent() -> None:
 
 def test_a_deep_drop_is_tried_again_soon() -> None:
     probing = Probing()
-    probing.dropped(2e6, 5e5, 10.0)
+    probing.dropped(2e6, 5e5, 10.0, full=True)
     assert probing.begin(5e5, 3e6, 5e5, 0.0, 10.5) is None
     probe = probing.begin(5e5, 3e6, 0, 0.0, 11.1)
     assert probe is not None
