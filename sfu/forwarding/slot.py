@@ -288,7 +288,7 @@ class Slot(Stream):
             "encoding": self.encoding.rid if self.encoding else None,
             "waiting_for_key_frame": self.waiting,
             "packets": self.packets,
-            "bytes": self.bytes,
+            "bytes": self.bytes_sent,
             "nacks": self.nacks,
             "plis": self.plis,
             "resent": self.resender.resent,

@@ -75,7 +75,7 @@ class Budget:
         So it says little while less is sent than it allows: more is tried, and taken back if the estimate falls.
         """
         if now > self._counted_at + 1:
-            sent = sum(slot.bytes for slot in self._slots.values())
+            sent = sum(slot.bytes_sent for slot in self._slots.values())
             self._flow_bps = round(max(sent - self._counted, 0) * 8 / (now - self._counted_at))
             self._counted, self._counted_at = sent, now
         if self._flow_bps < USED * estimate_bps:

@@ -211,11 +211,11 @@ class Sharing:
         """Since the last report, if that is not just now."""
         before = self._sent.get(mid)
         if before is None:
-            self._sent[mid] = _Sent(slot.bytes, now)
+            self._sent[mid] = _Sent(slot.bytes_sent, now)
             return 0
         if now > before.at + LEAST_INTERVAL:
-            before.bps = round((slot.bytes - before.bytes) * 8 / (now - before.at))
-            before.bytes, before.at = slot.bytes, now
+            before.bps = round((slot.bytes_sent - before.bytes) * 8 / (now - before.at))
+            before.bytes, before.at = slot.bytes_sent, now
         return before.bps
 
 
