@@ -197,7 +197,12 @@ def _tracks(record: Record) -> list[list[tuple[float, int]]]:
     tracks = []
     for display in record.displays:
         changes = [(0.0, -1)]
-        events = [(shown.at, shown.encoding) for shown in display.shown]
+        # The last pictures before a pause arrive after the word of it.
+        events = [
+            (shown.at, shown.encoding)
+            for shown in display.shown
+            if not any(pause.begin <= shown.at < pause.end for pause in display.pauses)
+        ]
         events += [(pause.begin, -2) for pause in display.pauses]
         for at, value in sorted(events):
             if value != changes[-1][1] and at < record.seconds:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.load import usage
+from benchmarks.load.link import Link
 from benchmarks.load.media import Stream
 from benchmarks.load.shapes import Shape
 from benchmarks.servers.adapter import Member, Server
 
 SETTLE = 0.5  # seconds of peace before the server's memory and CPU are read
+REST_STEP = 0.05  # seconds
 CONSENT_INTERVAL = 8.0  # a server calls a silent client dead after 30 s, some after 10
 
 
@@ -29,6 +31,34 @@ class Filled:
     resident_before: int  # bytes of the server, before any subscriber came
     resident: int  # and when all were there
     join_cpu: float  # seconds, for all members
+
+
+@dataclass(slots=True)
+class Consents:
+    """Renews each connection's consent in turn, evenly spread: all at once would be a load of its own."""
+
+    links: Sequence[Link]
+    renewed: float  # when the first of them was renewed last
+    interval: float = CONSENT_INTERVAL
+    _next: int = 0
+
+    def renew(self, now: float) -> None:
+        """Send what is due at `now`."""
+        due = min(len(self.links), int((now - self.renewed) / self.interval * len(self.links)))
+        while self._next < due:
+            self.links[self._next].consent()
+            self._next += 1
+        if self._next == len(self.links):
+            self.renewed, self._next = now, 0
+
+
+async def rest(links: Sequence[Link], seconds: float) -> None:
+    """Send nothing but consent, as often as browsers do (RFC 7675 5.1: every 5 s)."""
+    consents = Consents(links, time.monotonic(), 5.0)
+    until = time.monotonic() + seconds
+    while (now := time.monotonic()) < until:
+        consents.renew(now)
+        await asyncio.sleep(REST_STEP)
 
 
 def server_usage(server: Server) -> usage.Usage:

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.load import figures, media, seam
+from benchmarks.load.bench import Options
 from benchmarks.load.figures import Result
 from benchmarks.load.link import RECEIVE_BUFFER, dropped
 from benchmarks.load.native import FloorStruct, Loop, NativeError, Schedule, pointer
-from benchmarks.load.run import Options
 from benchmarks.load.shapes import Shape
 from benchmarks.load.usage import Usage
 from benchmarks.servers.adapter import on_core
@@ -67,6 +67,7 @@ async def measure(
     """Send the shape's video from one thread on the server's core, drain on this one. Raises NativeError."""
     _, mode, *srtp = name.split("-")
     profile = media.PROFILES["video"]
+    interval = profile.interval / options.timing_of(shape).pace
     room = shape.rooms[0]
     rotate = room.publishers > 1
     receivers = Receivers.open(room.members if rotate else room.members - 1)
@@ -87,8 +88,8 @@ async def measure(
         mode=MODES[mode],
         packets=profile.burst,
         size=size,
-        frames=max(1, round(options.timing.window / profile.interval)) * publishers,
-        interval_ns=round(profile.interval * 1e9 / publishers),
+        frames=max(1, round(options.timing.window / interval)) * publishers,
+        interval_ns=round(interval * 1e9 / publishers),
         protect=seam.protect_pointer() if srtp else None,
         sessions=pointer(pointers),
     )
@@ -118,6 +119,7 @@ async def measure(
         loss=figures.loss(received, floor.sent),
         client_dropped=lost,
         packets_per_second=floor.sent / options.timing.window,
+        video_pps=profile.burst / interval,
         server_cores=spent.cpu / options.timing.window,
         profile="AEAD_AES_128_GCM" if srtp else "none",
         window_s=options.timing.window,

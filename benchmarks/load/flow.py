@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from benchmarks.load.fill import CONSENT_INTERVAL
+from benchmarks.load.fill import Consents
 from benchmarks.load.link import Link
 from benchmarks.load.native import Loop
 
@@ -28,6 +28,10 @@ class Flow:
 
     loop: Loop
     links: Sequence[Link]
+    consents: Consents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.consents = Consents(self.links, time.monotonic())
 
     @property
     def received(self) -> int:
@@ -52,8 +56,11 @@ class Flow:
         self.loop.start(time.monotonic_ns() + round(LEAD * 1e9) - int(due[first]))
         await self._run(first, last, int(due[last - 1]))
 
-    async def drain(self, expected: int) -> None:
-        """Receive until `expected` packets are there or no more come: a slow server is not a lossy one."""
+    async def drain(self, expected: int) -> float:
+        """Receive until `expected` packets are there or no more come: a slow server is not a lossy one.
+
+        Returns the seconds until the last packet, to within DRAIN_STEP.
+        """
         began = heard = time.monotonic()
         while self.received < expected and time.monotonic() - heard < SILENCE:
             before = self.received
@@ -62,12 +69,12 @@ class Flow:
             if self.received > before:
                 heard = time.monotonic()
             if heard - began > DRAIN_MOST:
-                return
+                break
+        return heard - began
 
     async def _run(self, first: int, last: int, end_ns: int) -> None:
         """Run the loop in a thread; answer STUN, count RTCP meanwhile. Cancelled, it ends the thread first."""
         running = asyncio.ensure_future(asyncio.to_thread(self.loop.run, first, last, end_ns))
-        consented = time.monotonic()
         try:
             while True:
                 done, _ = await asyncio.wait([running], timeout=PUMP_INTERVAL)
@@ -75,11 +82,12 @@ class Flow:
                     self.links[kept.socket].receive(kept.data)
                 if done:
                     return running.result()
-                if time.monotonic() - consented > CONSENT_INTERVAL:
-                    consented = time.monotonic()
-                    for link in self.links:
-                        link.consent()
+                self.consents.renew(time.monotonic())
         finally:
             self.loop.stop()
             await asyncio.wait([running])
             self.loop.struct.stop = 0
+
+    def stop(self) -> None:
+        """End `play` early."""
+        self.loop.stop()

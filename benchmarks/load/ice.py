@@ -1,4 +1,4 @@
-"""The controlling ICE agent of a client that has one address and knows the server's one (RFC 8445).
+"""The ICE agent of a client that has one address and knows the server's one (RFC 8445).
 
 Knows: the STUN messages of connectivity checks, from aioice's codec. Enough for an ICE-lite server, and for a
 full agent, whose own checks are answered.
@@ -30,22 +30,27 @@ class Agent:
     remote_ufrag: str = ""
     remote_pwd: str = ""
     connected: bool = False
+    controlling: bool = True  # RFC 8445 6.1.1: who offers is, when both ends are full agents
     _tie_breaker: int = field(default_factory=lambda: secrets.randbits(64))
 
     def request(self) -> bytes:
-        """A check that nominates the pair (RFC 8445 7.2.2); later it renews consent (RFC 7675)."""
+        """A check (RFC 8445 7.2.2), which nominates if this end controls; later it renews consent (RFC 7675)."""
         message = stun.Message(
             stun.Method.BINDING,
             stun.Class.REQUEST,
             attributes={
                 "USERNAME": f"{self.remote_ufrag}:{self.ufrag}",
                 "PRIORITY": PRIORITY,
-                "ICE-CONTROLLING": self._tie_breaker,
-                "USE-CANDIDATE": None,
+                **self._role(),
             },
         )
         message.add_message_integrity(self.remote_pwd.encode())
         return bytes(message)
+
+    def _role(self) -> dict[str, int | None]:
+        if self.controlling:
+            return {"ICE-CONTROLLING": self._tie_breaker, "USE-CANDIDATE": None}
+        return {"ICE-CONTROLLED": self._tie_breaker}
 
     def receive(self, datagram: bytes) -> bytes | None:
         """Take one STUN datagram; return the answer that it wants, or None. Garbage is ignored."""

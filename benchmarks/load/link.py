@@ -67,6 +67,12 @@ class Link:
         self.agent = Agent(("0.0.0.0", 0))
         self.dtls = Dtls(self.certificate, self._send)
 
+    def bind(self, host: str) -> tuple[str, int]:
+        """Bind to `host`, for a server that wants to know the client's candidate beforehand; the address."""
+        self.sock.bind((host, 0))
+        host, port = self.sock.getsockname()
+        return host, port
+
     async def connect(self, remote: Remote) -> None:
         """ICE, then DTLS, to the server's candidate. Raises ConnectionError, TimeoutError."""
         self.sock.connect(remote.address)

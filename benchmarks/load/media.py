@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ STAMP = struct.Struct(
     "!4sHI"
 )  # at the end of each payload: magic, stream number, packet number in its stream
 MAGIC = b"load"
+PAUSE = 1.0  # seconds of silence between two parts of a stream, about as long as it takes to make the second
 DESCRIPTOR = 4  # bytes of VP8 payload descriptor: a server may rewrite its picture id
 FILLER = random.Random(8).randbytes(2048)
 
@@ -69,6 +70,7 @@ class Timing:
     key_frames: float = 1.0  # from the start of the warm-up every frame is a key frame
     quiet: float = 0.3
     window: float = 5.0
+    pace: float = 1.0  # frames a second, as a share of what the profile says; frames stay as large
 
     @property
     def window_start(self) -> float:
@@ -85,20 +87,45 @@ class Frame:
     key: bool
     with_mid: bool
     measured: bool
+    origin: float = 0.0  # where the stream's own time stood when due times began to count, in seconds
+
+    @property
+    def at(self) -> float:
+        """The stream's own time, in seconds: what its timestamps tell."""
+        return self.origin + self.due
 
 
 def frames(profile: Profile, timing: Timing, phase: float) -> Iterator[Frame]:
     """The frames of one stream over a whole run; `phase` in 0..1 shifts it within a frame interval."""
     packet = 0
+    interval = profile.interval / timing.pace
     for start, length, measured in (
         (0.0, timing.warm_up, False),
         (timing.window_start, timing.window, True),
     ):
-        for number in range(max(1, round(length / profile.interval))):
-            due = start + (number + phase) * profile.interval
-            key = due < timing.key_frames or int(due / 10) != int((due - profile.interval) / 10)
+        for number in range(max(1, round(length / interval))):
+            due = start + (number + phase) * interval
+            key = due < timing.key_frames or int(due / 10) != int((due - interval) / 10)
             yield Frame(due, packet, profile.burst, key, due < timing.key_frames, measured)
             packet += profile.burst
+
+
+def more_frames(profile: Profile, last: Frame, seconds: float, pace: float, phase: float) -> list[Frame]:
+    """Frames for `seconds` more after `last`, with a pause between; due times count from their own start."""
+    interval = profile.interval / pace
+    first, origin = last.first + last.count, last.at + PAUSE
+    return [
+        Frame(
+            due=(number + phase) * interval,
+            first=first + number * profile.burst,
+            count=profile.burst,
+            key=number == 0,
+            with_mid=False,
+            measured=True,
+            origin=origin,
+        )
+        for number in range(max(1, round(seconds / interval)))
+    ]
 
 
 def payload(stream: Stream, frame: Frame, position: int) -> bytes:
@@ -113,15 +140,15 @@ def payload(stream: Stream, frame: Frame, position: int) -> bytes:
             head += bytes([0x10 if frame.key else 0x11, 0, 0])
             head += b"\x9d\x01\x2a" + struct.pack("<HH", 640, 360) if frame.key else b""
     packet = frame.first + position
-    size = stream.profile.size - 12 - len(extension_block(stream, frame.due, frame.with_mid))
+    size = stream.profile.size - 12 - len(extension_block(stream, frame.at, frame.with_mid))
     shift = packet % 251  # so that no two neighbours are alike
     filler = FILLER[shift : shift + size - len(head) - STAMP.size]
     return head + filler + STAMP.pack(MAGIC, stream.number, packet)
 
 
-def extension_block(stream: Stream, due: float, with_mid: bool) -> bytes:
+def extension_block(stream: Stream, at: float, with_mid: bool) -> bytes:
     """RFC 8285 one-byte extensions: abs-send-time always, MID while the server may not know the SSRC."""
-    ticks = int(due * (1 << 18)) & 0xFFFFFF  # 6.18 fixed point seconds
+    ticks = int(at * (1 << 18)) & 0xFFFFFF  # 6.18 fixed point seconds
     body = bytes([ABS_SEND_TIME_ID << 4 | 2]) + ticks.to_bytes(3, "big")
     if with_mid:
         mid = stream.mid.encode()
@@ -132,8 +159,8 @@ def extension_block(stream: Stream, due: float, with_mid: bool) -> bytes:
 
 def packets(stream: Stream, frame: Frame) -> Iterator[bytes]:
     """The unencrypted RTP packets of one frame (RFC 3550 5.1); the marker ends the frame."""
-    timestamp = int(frame.due * stream.profile.clock_rate) & 0xFFFFFFFF
-    extensions = extension_block(stream, frame.due, frame.with_mid)
+    timestamp = int(frame.at * stream.profile.clock_rate) & 0xFFFFFFFF
+    extensions = extension_block(stream, frame.at, frame.with_mid)
     for position in range(frame.count):
         marker = 0x80 if position == frame.count - 1 and stream.kind == "video" else 0
         header = struct.pack(
@@ -149,11 +176,12 @@ def packets(stream: Stream, frame: Frame) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A stream, the index of the socket it leaves by, and the function that encrypts its packets in order."""
+    """A stream, the index of the socket it leaves by, and how its packets are made and encrypted, in order."""
 
     stream: Stream
     socket: int
     protect: Callable[[bytes], bytes]
+    make: Callable[[Stream, Frame], Iterable[bytes]] = packets
 
 
 @dataclass(slots=True)
@@ -162,7 +190,7 @@ class Plan:
 
     schedule: Schedule
     measured_from: int  # bursts before this one are warm-up
-    base: dict[int, int]  # stream number -> datagram number of its packet 0
+    base: dict[int, int]  # stream number -> what to add to a packet's number for that of its datagram
     frames: dict[int, list[Frame]]
     warm_up: dict[int, int]  # stream number -> packets before the window
     measured: dict[int, int]  # and in it
@@ -170,31 +198,57 @@ class Plan:
     def frame_of(self, stream: int, packet: int) -> Frame | None:
         """The frame that a stream's packet belongs to; None when there is no such packet."""
         listed = self.frames.get(stream, [])
-        place = packet // listed[0].count if listed else 0
-        return listed[place] if packet >= 0 and place < len(listed) else None
+        place = (packet - listed[0].first) // listed[0].count if listed else 0
+        return listed[place] if listed and packet >= listed[0].first and place < len(listed) else None
+
+    def begin_measuring(self, timing: Timing) -> None:
+        """Find the first burst of the measured window."""
+        boundary = round((timing.window_start - timing.quiet / 2) * 1e9)
+        self.measured_from = int(np.searchsorted(self.schedule.bursts["due_ns"], boundary))
 
 
 def plan(outgoing: Sequence[Outgoing], timing: Timing) -> Plan:
     """Encrypt the whole run. Streams of a kind are spread evenly over a frame interval."""
+    result = encrypt(
+        outgoing,
+        [
+            list(frames(out.stream.profile, timing, place / len(outgoing)))
+            for place, out in enumerate(outgoing)
+        ],
+    )
+    result.begin_measuring(timing)
+    return result
+
+
+def more(outgoing: Sequence[Outgoing], earlier: Plan, seconds: float, pace: float) -> Plan:
+    """What the same streams send next: `seconds` of it, at `pace` times their rate."""
+    listings = [
+        more_frames(
+            out.stream.profile, earlier.frames[out.stream.number][-1], seconds, pace, place / len(outgoing)
+        )
+        for place, out in enumerate(outgoing)
+    ]
+    return encrypt(outgoing, listings)
+
+
+def encrypt(outgoing: Sequence[Outgoing], listings: Sequence[list[Frame]]) -> Plan:
+    """Make every packet of these frames, one list for each stream, in the order in which it will be sent."""
     datagrams: list[bytes] = []
     bursts: list[tuple[int, int, int, int, int]] = []
     result = Plan(Schedule.empty(), 0, {}, {}, {}, {})
-    for place, out in enumerate(outgoing):
+    for out, listed in zip(outgoing, listings, strict=True):
         number = out.stream.number
-        result.base[number] = base = len(datagrams)
-        listed = list(frames(out.stream.profile, timing, place / len(outgoing)))
+        result.base[number] = base = len(datagrams) - listed[0].first
         result.frames[number] = listed
         result.warm_up[number] = sum(frame.count for frame in listed if not frame.measured)
         result.measured[number] = sum(frame.count for frame in listed if frame.measured)
         for frame in listed:
-            datagrams += [out.protect(packet) for packet in packets(out.stream, frame)]
+            datagrams += [out.protect(packet) for packet in out.make(out.stream, frame)]
             bursts.append((round(frame.due * 1e9), base + frame.first, frame.count, out.socket, 0))
     ordered = np.array(sorted(bursts), BURST)
     offsets = np.zeros(len(datagrams) + 1, np.uint64)
     np.cumsum([len(datagram) for datagram in datagrams], out=offsets[1:])
     result.schedule = Schedule(np.frombuffer(b"".join(datagrams), np.uint8), offsets, ordered)
-    boundary = round((timing.window_start - timing.quiet / 2) * 1e9)
-    result.measured_from = int(np.searchsorted(ordered["due_ns"], boundary))
     return result
 
 
@@ -215,9 +269,25 @@ def identify(received: bytes) -> tuple[int, int] | None:
     return (stream, packet) if magic == MAGIC else None
 
 
+def descriptor_size(payload: bytes) -> int:
+    """Bytes of the VP8 payload descriptor (RFC 7741 4.2) at the start of `payload`; more than it has when cut off."""
+    if len(payload) < 2 or not payload[0] & 0x80:
+        return 1
+    extensions, size = payload[1], 2
+    if extensions & 0x80:  # I: a picture id, of two bytes when its first bit is set
+        size += 2 if len(payload) > size and payload[size] & 0x80 else 1
+    size += 1 if extensions & 0x40 else 0  # L: TL0PICIDX
+    return size + (1 if extensions & 0x30 else 0)  # T or K: one byte for both
+
+
 def proven(received: bytes, stream: Stream, frame: Frame, packet: int) -> bool:
-    """Whether a received payload is, byte for byte, what was sent (the VP8 picture id aside)."""
+    """Whether a received payload is, byte for byte, what was sent.
+
+    A server may write the VP8 descriptor anew, all but its S bit (which packet begins the frame) and N bit.
+    """
     sent = payload(stream, frame, packet - frame.first)
     if stream.kind != "video":
         return received == sent
-    return received[:2] == sent[:2] and received[DESCRIPTOR:] == sent[DESCRIPTOR:]
+    start = descriptor_size(received)
+    same_flags = received[:1] != b"" and (received[0] ^ sent[0]) & 0x3F == 0
+    return same_flags and received[start:] == sent[DESCRIPTOR:]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmarks.load.figures import Result
+from benchmarks.load.ratios import Ratio, ratios
 
 PACKAGES = ("aiosfu", "aiortc", "pylibsrtp", "aiohttp", "uvloop", "cryptography")
 
@@ -47,9 +48,15 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("loss %", lambda r: number(100 * r.loss, 2)),
     ("p50 ms", lambda r: number(r.latency_ms_p50, 2)),
     ("p99 ms", lambda r: number(r.latency_ms_p99, 2)),
+    ("p99.9", lambda r: number(r.latency_ms_p999, 2)),
     ("KiB/sub", lambda r: number(r.kib_per_subscriber, 0)),
-    ("idle", lambda r: number(r.kib_per_subscriber_idle, 0)),
+    ("unused", lambda r: number(r.kib_per_subscriber_idle, 0)),
     ("join ms", lambda r: number(r.join_cpu_ms)),
+    ("idle %", lambda r: number(r.idle_cpu_percent, 2)),
+    ("full pps", lambda r: number(r.saturation_packets_per_second, 0)),
+    ("limit", lambda r: r.saturation_limit or "-"),
+    ("storm/s", lambda r: number(r.storm_joins_per_second, 0)),
+    ("its p99", lambda r: number(r.storm_latency_ms_p99, 2)),
     ("client %", lambda r: number(None if r.client_cores is None else 100 * r.client_cores, 0)),
     ("SRTP", lambda r: r.profile or "-"),
 )
@@ -79,11 +86,19 @@ def remarks(result: Result) -> list[str]:
         found.append(f"{name}: {result.unproven} sampled packets were not what was sent")
     if result.client_dropped:
         found.append(f"{name}: {result.client_dropped} packets were lost in the load client's own buffers")
+    if result.storm_failed:
+        found.append(f"{name}: {result.storm_failed} joins of the storm failed")
+    if result.storm_client_cores is not None and result.storm_client_cores > 0.8:
+        found.append(
+            f"{name}: the load client itself was busy in the storm ({result.storm_client_cores:.0%})"
+        )
     if abs(result.loss) > 0.001:
         kind = "lost" if result.loss > 0 else "received twice"
         found.append(f"{name}: {abs(result.loss):.1%} of the packets {kind}")
     if result.client_cores is not None and result.client_cores > 0.8:
         found.append(f"{name}: the load client itself was busy ({result.client_cores:.0%} of a core)")
+    if result.others_cores is not None and result.others_cores > 0.1:
+        found.append(f"{name}: other processes took {result.others_cores:.0%} of the server's core")
     if result.client_late_ms is not None and result.client_late_ms > 20:
         found.append(
             f"{name}: the load client sent up to {result.client_late_ms:.0f} ms late: latency is not reliable"
@@ -127,16 +142,21 @@ def _kernel_setting(name: str) -> int | None:
 
 
 def write_json(path: Path, options: dict[str, object], results: Sequence[Result]) -> None:
-    """{"results": [...], "machine": {...}, "options": {...}}; figures that are not numbers become null."""
-    listed = [
-        {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in dataclasses.asdict(result).items()
-        }
-        for result in results
-    ]
-    document = {"machine": machine(), "options": options, "results": listed}
+    """{"results": [...], "ratios": [...], "machine", "options"}; figures that are not numbers become null."""
+    document = {
+        "machine": machine(),
+        "options": options,
+        "results": [_plain(result) for result in results],
+        "ratios": [_plain(ratio) for ratio in ratios(results)],
+    }
     path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _plain(record: Result | Ratio) -> dict[str, object]:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in dataclasses.asdict(record).items()
+    }
 
 
 @dataclasses.dataclass(slots=True)

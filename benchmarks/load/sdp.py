@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.load.ice import PRIORITY
 from benchmarks.load.link import Link, Remote
 from benchmarks.load.media import ABS_SEND_TIME_ID, MID_ID, PROFILES, Stream
 
@@ -32,8 +33,13 @@ class Section:
     stream: Stream | None = None
 
 
-def write_offer(link: Link, name: str, sections: Sequence[Section]) -> str:
-    """The SDP of an offer with these sections over one bundled connection; `name` is CNAME and stream id."""
+def write_offer(
+    link: Link, name: str, sections: Sequence[Section], candidate: tuple[str, int] | None = None
+) -> str:
+    """The SDP of an offer with these sections over one bundled connection; `name` is CNAME and stream id.
+
+    `candidate` is the client's address, for servers that check it themselves (full ICE).
+    """
     algorithm, fingerprint = link.dtls.fingerprint
     lines = [
         "v=0",
@@ -52,6 +58,7 @@ def write_offer(link: Link, name: str, sections: Sequence[Section]) -> str:
             f"a=mid:{section.mid}",
             f"a=ice-ufrag:{link.agent.ufrag}",
             f"a=ice-pwd:{link.agent.pwd}",
+            *_candidate(candidate),
             f"a=fingerprint:{algorithm} {fingerprint}",
             "a=setup:actpass",
             "a=rtcp-mux",
@@ -68,6 +75,47 @@ def write_offer(link: Link, name: str, sections: Sequence[Section]) -> str:
                 f"a=ssrc:{section.stream.ssrc} cname:{name}",
             ]
     return "\r\n".join(lines) + "\r\n"
+
+
+def _candidate(address: tuple[str, int] | None) -> list[str]:
+    """RFC 8839 5.1: a host candidate of component 1."""
+    return [f"a=candidate:1 1 udp {PRIORITY} {address[0]} {address[1]} typ host"] if address else []
+
+
+def write_answer(link: Link, offer: str, candidate: tuple[str, int]) -> str:
+    """The SDP of an answer that receives every media section of a server's offer, as the DTLS server.
+
+    As DTLS server the client chooses the SRTP profile (RFC 5764 4.1.2), so it is the same with every server.
+    """
+    algorithm, fingerprint = link.dtls.fingerprint
+    session, *blocks = offer.replace("\r\n", "\n").split("\nm=")
+    groups = [line for line in session.splitlines() if line.startswith("a=group:BUNDLE")]
+    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", *groups, "a=msid-semantic: WMS *"]
+    for block in blocks:
+        head, *attributes = block.splitlines()
+        kept = [
+            line for line in attributes if line.startswith(("a=mid:", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"))
+        ]
+        lines += [
+            f"m={head}",
+            "c=IN IP4 0.0.0.0",
+            f"a=ice-ufrag:{link.agent.ufrag}",
+            f"a=ice-pwd:{link.agent.pwd}",
+            *_candidate(candidate),
+            f"a=fingerprint:{algorithm} {fingerprint}",
+            "a=setup:passive",
+            "a=rtcp-mux",
+            *kept,
+            "a=inactive" if "a=inactive" in attributes else "a=recvonly",
+        ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def read_offer(sdp: str) -> Remote:
+    """The end of a server that offered and was answered by `write_answer`. Raises ValueError."""
+    remote = read_answer(sdp)
+    remote.setup = "active"
+    return remote
 
 
 def read_answer(sdp: str) -> Remote:

@@ -9,7 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+)
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
@@ -52,6 +58,10 @@ class Dtls:
     def __init__(self, own: RTCCertificate, send: Callable[[bytes], None]) -> None:
         self._pipe = DatagramPipe(send)
         self._transport = RTCDtlsTransport(self._pipe, [own])  # type: ignore[arg-type]
+        # Where the choice is this side's (as DTLS server), it is the profile that the floor uses, too.
+        self._transport._srtp_profiles = sorted(
+            self._transport._srtp_profiles, key=lambda profile: profile is not SRTP_AEAD_AES_128_GCM
+        )
 
     @property
     def fingerprint(self) -> tuple[str, str]:

@@ -59,3 +59,13 @@ def read(pids: Iterable[int], proc: Path = PROC) -> Usage:
             system += int(fields[12]) * TICK
             resident += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
     return Usage(cpu, user, system, resident)
+
+
+def core_busy(core: int, proc: Path = PROC) -> float:
+    """Seconds that a core was busy with anything, since the machine began; 0 when it can't be told."""
+    for line in (proc / "stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _wait, irq, softirq, steal = (int(field) for field in fields[:8])
+            return (user + nice + system + irq + softirq + steal) * TICK
+    return 0.0

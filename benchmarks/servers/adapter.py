@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import ifaddr
+
 from benchmarks.load.link import Link
 from benchmarks.load.media import Stream
 
 STOP_TIMEOUT = 5.0
+LOGS = Path(__file__).parent.parent / "out"
 
 
 class ServerError(RuntimeError):
@@ -80,9 +83,10 @@ def on_core(core: int) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Process:
-    """A server's process with its output in a log file."""
+    """A server's process with its output in a log file; `piped`: stdout and stdin are for its adapter."""
 
     log: Path
+    piped: bool = False
     process: asyncio.subprocess.Process | None = None
 
     async def start(self, command: Sequence[str], core: int, environment: Mapping[str, str]) -> None:
@@ -92,8 +96,8 @@ class Process:
             try:
                 self.process = await asyncio.create_subprocess_exec(
                     *command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
+                    stdin=asyncio.subprocess.PIPE if self.piped else asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE if self.piped else log,
                     stderr=log,
                     env={**os.environ, **environment},
                     start_new_session=True,
@@ -104,6 +108,17 @@ class Process:
     @property
     def pids(self) -> list[int]:
         return [self.process.pid] if self.process else []
+
+    @property
+    def output(self) -> asyncio.StreamReader | None:
+        """What it writes, when it is piped."""
+        return self.process.stdout if self.process else None
+
+    def say(self, line: str) -> None:
+        """Write it a line, when it is piped."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
 
     def tail(self, lines: int = 15) -> str:
         """The end of its log, for error messages."""
@@ -132,3 +147,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def udp_port() -> int:
+    """The same for UDP."""
+    return free_port(socket.SOCK_DGRAM)
+
+
+def own_address() -> str:
+    """An IPv4 address of this machine that is not loopback if it has one: some servers offer no other.
+
+    What is sent to it stays inside the machine.
+    """
+    found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    return next((ip for ip in found if not ip.startswith("127.")), "127.0.0.1")

@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,13 +21,12 @@ from benchmarks.load.link import Link
 from benchmarks.load.media import Stream
 from benchmarks.load.sdp import Section, read_answer, write_offer
 from benchmarks.load.seam import certificate
-from benchmarks.servers.adapter import Member, Process, ServerError, free_port
+from benchmarks.servers.adapter import LOGS, Member, Process, ServerError, free_port
 
 START_TIMEOUT = 20.0
 ANSWER_TIMEOUT = 20.0
 ROOM_SIZE = 1000
 SOURCES = {"video": "camera", "audio": "microphone"}
-LOGS = Path(__file__).parent.parent / "out"
 
 
 @dataclass(slots=True)

@@ -6,15 +6,32 @@ Does not know: how anything is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks.load.floor import NAMES as FLOORS
+from benchmarks.load.shapes import Shape, parse_shapes
+from benchmarks.servers.absent import Absent
 from benchmarks.servers.adapter import Server
 from benchmarks.servers.aiosfu import Aiosfu
+from benchmarks.servers.janus import Janus
+from benchmarks.servers.livekit import LiveKit
+from benchmarks.servers.mediasoup import Mediasoup
+from benchmarks.servers.pion import Pion
 
+NO_GALENE = (
+    "the Go module proxy does not serve github.com/jech/galene, so nothing here builds and drives it yet"
+)
 SERVERS: dict[str, Callable[[], Server]] = {
     "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
+    "aiosfu-mediarelay": lambda: Aiosfu("aiosfu-mediarelay", ["--relay", "media"]),
+    "janus": lambda: Janus("janus"),
+    "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
+    "pion": lambda: Pion("pion"),
+    "galene": lambda: Absent("galene", NO_GALENE),
+    "livekit": lambda: LiveKit("livekit"),
+    "mediasoup": lambda: Mediasoup("mediasoup"),
 }
+ENCODING = {"aiosfu-mediarelay": "fanout:1,fanout:2,fanout:4"}  # decode and encode anew: in small shapes only
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 
 
@@ -30,3 +47,8 @@ def parse_servers(text: str) -> list[str]:
             if name not in names:
                 names.append(name)
     return names
+
+
+def shapes_of(name: str, asked: Sequence[Shape]) -> list[Shape]:
+    """In which shapes a server is measured: those that were asked for, or its own if others are beyond it."""
+    return parse_shapes(ENCODING[name]) if name in ENCODING else list(asked)

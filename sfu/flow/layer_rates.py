@@ -20,11 +20,12 @@ _FADED: Final = 1000  # bits a second: a layer below is not sent any more
 class LayerRates:
     """Smoothed rates by (spatial, temporal). What was measured last stays known while nothing comes."""
 
-    __slots__ = ("_bytes", "_next", "_rates", "_rolled")
+    __slots__ = ("_bytes", "_cumulative", "_next", "_rates", "_rolled")
 
     def __init__(self) -> None:
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rates: dict[int, float] = {}
+        self._cumulative: dict[tuple[int, int], int] | None = None
         self._rolled = self._next = float("-inf")
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
@@ -49,6 +50,7 @@ class LayerRates:
                 if size or index in self._rates:
                     before = self._rates.get(index, 0.0)
                     self._rates[index] = before + (size * 8 / elapsed - before) * share
+            self._cumulative = None
             self._next = now + _STEP
         self._bytes = [0] * (_SPATIAL * _TEMPORAL)
         self._rolled = now
@@ -56,16 +58,23 @@ class LayerRates:
     def cumulative(self) -> dict[tuple[int, int], int]:
         """For every layer that is sent: (spatial, temporal) to the bits a second of it and of all it may need.
 
-        Empty until a second was measured.
+        Empty until a second was measured. Ascending, not to be changed: it is made once for all who ask,
+        and anew when the rates have been.
         """
-        alive = {index: rate for index, rate in self._rates.items() if rate >= _FADED}
-        return {
-            (index >> 3, index & 7): round(
-                sum(
-                    rate
-                    for other, rate in alive.items()
-                    if other >> 3 <= index >> 3 and other & 7 <= index & 7
-                )
-            )
-            for index in sorted(alive)
-        }
+        if self._cumulative is None:
+            self._cumulative = self._sums()
+        return self._cumulative
+
+    def _sums(self) -> dict[tuple[int, int], int]:
+        sums: dict[tuple[int, int], int] = {}
+        below = [0.0] * _TEMPORAL  # of the spatial layers up to this one, by temporal layer
+        for spatial in range(_SPATIAL):
+            total = 0.0
+            for temporal in range(_TEMPORAL):
+                rate = self._rates.get(spatial << 3 | temporal, 0.0)
+                if rate >= _FADED:
+                    below[temporal] += rate
+                total += below[temporal]
+                if rate >= _FADED:
+                    sums[spatial, temporal] = round(total)
+        return sums

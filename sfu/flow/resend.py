@@ -23,20 +23,18 @@ class ResendBudget:
     And no packet is sent again while the last copy may still be on its way: for one round trip.
     """
 
-    __slots__ = ("_burst", "_forwarded", "_last", "_resent", "_share", "granted", "refused")
+    __slots__ = ("_burst", "_last", "_resent", "_share", "forwarded", "granted", "refused", "sent")
 
     def __init__(self, share: float = SHARE, burst: int = BURST) -> None:
         self.granted = 0
         self.refused = 0
         self._share = share
         self._burst = burst
-        self._forwarded = RateMeter()
+        self.forwarded = RateMeter()
+        self.sent = self.forwarded.add
+        """`sent(size, now)`: `size` bytes were forwarded the first time; may be the sum of a batch."""
         self._resent = RateMeter()
         self._last: dict[int, float] = {}  # number -> when it was last sent again, oldest first
-
-    def sent(self, size: int, now: float) -> None:
-        """`size` bytes were forwarded the first time; may be the sum of a batch."""
-        self._forwarded.add(size, now)
 
     def allow(self, seq: int, size: int, now: float, rtt: float) -> bool:
         """Whether packet `seq` of `size` bytes may be sent again now; True counts as sent.
@@ -47,7 +45,7 @@ class ResendBudget:
         if last is not None and now < last + max(rtt, _MIN_PAUSE):
             self.refused += 1
             return False
-        limit = self._share * self._forwarded.bytes(now) + self._burst
+        limit = self._share * self.forwarded.bytes(now) + self._burst
         if self._resent.bytes(now) + size > limit:
             self.refused += 1
             return False

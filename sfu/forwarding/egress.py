@@ -42,13 +42,20 @@ class Padder(Protocol):
     def padding(self, size: int, now: float) -> Outgoing | None: ...
 
 
+class Pacable(Protocol):
+    """A stream, as far as it is told whether its packets wait."""
+
+    paceable: bool
+    slow: bool
+
+
 class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged",
-        "estimator",
-        "on_change", "outlet", "paced", "pacer", "reports_at", "send_plain", "transport_wide",
+        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent",
+        "clogged", "estimator", "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain",
+        "transport_wide",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet) -> None:
@@ -61,6 +68,8 @@ class Egress:
         self.transport_wide = False
         # Whether video leaves at a rate: where reports are promised, and where there are some.
         self.paced = False
+        # The streams that are being sent.
+        self.running: set[Pacable] = set()
         # Whether so much waits that frames are cut off.
         self.clogged = False
         # Told when the estimate has changed, or what there is to choose from.
@@ -95,7 +104,7 @@ class Egress:
     def await_report(self, now: float) -> None:
         """Video may begin: the first pictures are paced, as their key frames at once would fill a slow link."""
         if self.transport_wide and self.estimator.source is Source.NONE:
-            self.paced = True
+            self._pace(True)
             self.pacer.rate_bps = self.estimator.pacing_bps
             self._patient_until = now + PATIENCE
 
@@ -103,8 +112,14 @@ class Egress:
         """The client was to report, and has not."""
         self._patient_until = None
         if self.estimator.source is Source.NONE:
-            self.paced = False
+            self._pace(False)
             self.pacer.rate_bps = _MOST_BPS
+
+    def _pace(self, paced: bool) -> None:
+        if paced != self.paced:
+            self.paced = paced
+            for stream in self.running:
+                stream.slow = paced and stream.paceable
 
     def report_by(self, at: float) -> None:
         """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
@@ -156,7 +171,8 @@ class Egress:
             return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
         idle = not len(pacer)
         if not pacer.push(packet, size, now, first=first):
-            self.clogged = True
+            if not first:  # one that is not sent again now is asked for once more, and cuts no frame off
+                self.clogged = True
             return False
         if pacer.queued_bytes * 8 > CLOGGED * self.estimator.target_bps:
             self.clogged = True
@@ -189,7 +205,7 @@ class Egress:
     def _estimated(self, changed: bool, now: float) -> None:
         rate = self.estimator.pacing_bps
         self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
-        self.paced = self.estimator.source is not Source.NONE
+        self._pace(self.paced or self.estimator.source is not Source.NONE)
         if changed:
             self.on_change(now)
 

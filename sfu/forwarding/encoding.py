@@ -119,14 +119,13 @@ class Encoding:
 
     def _arrange(self) -> None:
         self._fan = tuple((self.translation(profile), slots) for profile, slots in self._running.items())
-        if len(self._translations) > len(self._running) + len(self._waiting):
-            used = self._running.keys() | {slot.profile for slot in self._waiting}
-            self._translations = {p: t for p, t in self._translations.items() if p in used}
 
     def translation(self, profile: SendProfile) -> Translation:
-        """How this encoding's packets become those of `profile`; made once and kept."""
+        """How this encoding's packets become those of `profile`; made once, and kept while a slot needs it."""
         found = self._translations.get(profile)
         if found is None:
+            used = self._running.keys() | {slot.profile for slot in self._waiting}
+            self._translations = {one: kept for one, kept in self._translations.items() if one in used}
             found = self._translations[profile] = Translation(self._extensions, self.codec, profile)
         return found
 
@@ -243,6 +242,8 @@ class Encoding:
         # From here on a packet without payload is a late one: its number is out, and would be missed for ever.
         key_frame = size > 0 and self._begins_key_frame(view, now)
         layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
+        if key_frame and self._is_key_frame is not None:
+            self._measure(view)
         if layer is not None:
             self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
         elif self._is_key_frame is not None:
@@ -320,6 +321,8 @@ class Encoding:
         """The slot has started at a packet that came late: what follows it and is here already is sent too."""
         translation = self.translation(slot.profile)
         for later in range(seq + 1, self._highest + 1):
+            if slot.encoding is not self:
+                return  # too much waits for its link already
             packet = self.history.get(later, now)
             if packet is None:
                 continue  # it takes its number when it comes
@@ -343,12 +346,17 @@ class Encoding:
             return False
         self.key_frames += 1
         self.key_frame_requests.arrived(now)
+        return True
+
+    def _measure(self, view: rtp.RtpView) -> None:
+        """Take the size of the picture from a packet that begins a key frame, whose layers have been read."""
         found = self.layers.sizes if self.layers is not None else ()
-        if not found and (size := frame_size(self.codec.name, payload)) is not None:
-            found = (size,)
+        if not found:
+            payload = view.packet[view.payload_start : view.payload_end]
+            if (size := frame_size(self.codec.name, payload)) is not None:
+                found = (size,)
         if found:
             self.quality.sizes(found)
-        return True
 
     def _skip(self, seq: int) -> None:
         """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""

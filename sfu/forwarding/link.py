@@ -9,12 +9,16 @@ from sfu.forwarding.ingress import AudioLevels, Ingress
 from sfu.forwarding.outlet import Drop, Outlet
 from sfu.forwarding.slot import Slot
 from sfu.wire import rtcp
-from sfu.wire.transport_feedback import parse_fci
+from sfu.wire.transport_feedback import parse_fci, status_count
 
 # RFC 3550 has no bound; a browser's compound is well below this many packets.
 MAX_RTCP_PER_COMPOUND = 64
 # Sender reports with SDES of about 80 bytes: ten fit a datagram with room for the SRTCP trailer.
 REPORTS_PER_DATAGRAM = 10
+# Packets that transport-wide feedback may speak of, a second and at once: twice what the fastest estimate sends. A
+# datagram can claim to speak of two million, which takes a second to read.
+STATUSES_PER_SECOND = 10_000
+STATUSES_AT_ONCE = 8_192
 
 
 class MediaLink:
@@ -25,6 +29,8 @@ class MediaLink:
         self.ingress = Ingress(outlet, on_audio_level)
         self.egress = Egress(outlet)
         self._slots: dict[int, Slot] = {}
+        self._statuses = float(STATUSES_AT_ONCE)
+        self._statuses_at = float("-inf")
 
     def add(self, slot: Slot) -> None:
         """RTCP about this slot's SSRC is for it from now on."""
@@ -84,6 +90,13 @@ class MediaLink:
                 self._transport_feedback(item, now)
 
     def _transport_feedback(self, item: rtcp.TransportFeedback, now: float) -> None:
+        self._statuses += (now - self._statuses_at) * STATUSES_PER_SECOND
+        self._statuses = min(self._statuses, STATUSES_AT_ONCE) - status_count(item.fci)
+        self._statuses_at = now
+        if self._statuses < 0:
+            self._statuses = 0.0
+            self.ingress.drops[Drop.EXCESSIVE_RTCP] += 1
+            return
         try:
             feedback = parse_fci(item.fci)
         except rtcp.RtcpError:
@@ -130,6 +143,7 @@ class MediaLink:
         egress.reports_at = min((at for at in due if at is not None), default=None)
 
     def close(self) -> None:
-        """Close every slot. Idempotent."""
+        """Close every slot, and take nothing more in. Idempotent."""
         for slot in list(self._slots.values()):
             self.remove(slot)
+        self.ingress.configure((), reduced_size=True)

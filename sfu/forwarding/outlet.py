@@ -60,6 +60,8 @@ class Drop(enum.Enum):
     """The subscriber's link is slow: the rest of the frame is left out."""
     MALFORMED_RTCP = "malformed-rtcp"
     FOREIGN_RTCP = "foreign-rtcp"
+    EXCESSIVE_RTCP = "excessive-rtcp"
+    """It speaks of more packets than can have been sent."""
 
 
 Drops = Counter[Drop]

@@ -83,6 +83,18 @@ class SendProfile:
         """Whether this section's packets can carry transport-wide numbers."""
         return any(uri == extensions.TRANSPORT_WIDE for uri, _ in self.extension_ids)
 
+    def reads_layers(self, codec: Codec) -> bool:
+        """Whether the client can make a picture of several spatial layers in one stream.
+
+        Those of AV1 need the dependency descriptor, which has a long element with each key frame: without it Chromium
+        decodes nothing of them.
+        """
+        if codec.name.lower() != "av1":
+            return True
+        return self.allow_two_byte and any(
+            uri == extensions.DEPENDENCY_DESCRIPTOR for uri, _ in self.extension_ids
+        )
+
     def payload_type(self, codec: Codec) -> tuple[int, int | None] | None:
         """The client's (payload type, RTX payload type) for a publisher's codec; None if it can't receive it."""
         key = codec_key(codec)
@@ -114,8 +126,11 @@ class Translation:
         ids_out = dict(profile.extension_ids)
         copied = [uri for uri in COPIED if uri in ids_in and uri in ids_out]
         self._in_descriptor = codec.name.lower() == "av1"
-        if not self._in_descriptor and extensions.DEPENDENCY_DESCRIPTOR in copied:
-            # Frame numbers of layers that are left out would be missed by who reads it; without it they are not.
+        if extensions.DEPENDENCY_DESCRIPTOR in copied and not (
+            self._in_descriptor and profile.allow_two_byte
+        ):
+            # Frame numbers of layers that are left out would be missed by who reads it; without it they are not. With
+            # one-byte headers alone, that of a key frame doesn't fit, and no other can be read without it.
             copied.remove(extensions.DEPENDENCY_DESCRIPTOR)
         self._copies = {ids_in[uri]: ids_out[uri] for uri in copied}
         self._descriptor_id = (

@@ -109,6 +109,7 @@ class Publication:
             if slot.publication is self and target is not None and target.encoding not in self.encodings:
                 slot.codec_changed(now)
         if changed:
+            self.taken_changed(now)  # also if nobody takes any: the new ones are sent until told otherwise
             self._tell_slots(now)
 
     def _renegotiate_formats(self, accepted: Accepted, now: float) -> None:

@@ -3,6 +3,8 @@
 Knows one encoding's figures. Does not know who takes it.
 """
 
+import operator
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sfu.flow.allocation import Option
@@ -22,13 +24,15 @@ _ASSUMED_HEIGHT = 720
 class Quality:
     """Of one encoding. Heights are the shorter side of the picture, in pixels."""
 
-    __slots__ = ("_heights", "assumed_height", "rates", "rid")
+    __slots__ = ("_heights", "_known", "_options", "assumed_height", "rates", "rid")
 
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
         self.assumed_height = _ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
+        self._known: tuple[object, ...] | None = None  # what the options were made of
+        self._options: list[Option] = []
 
     def sizes(self, sizes: tuple[tuple[int, int], ...]) -> None:
         """Width and height by spatial layer, lowest first, as a key frame told them."""
@@ -50,6 +54,14 @@ class Quality:
         `rank`: its place among the encodings of its publication.
         """
         measured = self.rates.cumulative()
+        known = (measured, self._heights, self.assumed_height, rank)
+        if self._known is not None and all(map(operator.is_, known, self._known)):
+            return self._options
+        self._known = known
+        self._options = self._find_options(measured, rank)
+        return self._options
+
+    def _find_options(self, measured: Mapping[tuple[int, int], int], rank: int) -> list[Option]:
         if not measured:
             height = self.height
             bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
@@ -67,5 +79,5 @@ class Quality:
         """Of one spatial layer."""
         if spatial < len(self._heights) and len(self._heights) > 1:
             return self._heights[spatial]
-        top = max((spatial for spatial, _ in self.rates.cumulative()), default=0)
+        top, _ = next(reversed(self.rates.cumulative()), (0, 0))
         return max(self.height >> max(top - spatial, 0), 1)  # 2:1, as in all modes of browsers without an "h"

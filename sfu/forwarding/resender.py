@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 class Resender:
     """Of one stream."""
 
-    __slots__ = ("_rtx_seq", "_stream", "budget", "missed", "resent")
+    __slots__ = ("_rtx_seq", "_stream", "budget", "missed", "resent", "resent_bytes")
 
     def __init__(self, stream: "Stream") -> None:
         self._stream = stream
         self._rtx_seq = secrets.randbelow(1 << 15)
         self.budget = ResendBudget()
         self.resent = 0
+        self.resent_bytes = 0
         self.missed = 0
 
     def nack(self, lost: tuple[int, ...], now: float) -> None:
@@ -50,8 +51,11 @@ class Resender:
         stream = self._stream
         view = rtp.parse(packet)
         patch: Patch | None = None
-        whole = origin.seq <= stream.whole_until
+        whole = origin.seq <= stream.whole_until or view.payload_start == view.payload_end
         if not whole and encoding.layers is not None and (layer := encoding.layers.read(view)) is not None:
+            if not stream.filter.knows(layer):  # too many pictures ago: how it went out is not known any more
+                self.missed += 1
+                return
             patch = stream.filter.again(layer)
             if patch is None:  # left out, but its number was missed: it went out empty
                 view.payload_end = view.payload_start
@@ -88,7 +92,7 @@ class Resender:
         )
         if stream.egress.send_again(packet_out, now, paced=stream.paceable):
             self.resent += 1
-            stream.bytes += len(template)
+            self.resent_bytes += len(template)
 
     def padding(self, translation: "Translation", size: int, now: float) -> Outgoing | None:
         """A packet of nothing but 1 to MAX_PADDING bytes of padding, to probe the link; None where there is no RTX."""

@@ -119,12 +119,13 @@ class Slot(Stream):
     def aim(self, target: Target, now: float) -> None:
         """Get this from now on; another encoding at its next key frame, which is asked for."""
         self.target = target
-        self.spatial, self.temporal = target.spatial, target.temporal
         encoding = target.encoding
+        self.spatial = min(target.spatial, self.most_spatial(encoding))
+        self.temporal = target.temporal
         before = self.taken
         if encoding is self.encoding:
             self._forget_candidate()
-            self.limit(target.spatial, target.temporal)
+            self.limit(self.spatial, self.temporal)
             if self.filter.needs_key_frame:
                 encoding.request_key_frame(now)
         elif encoding is not self.candidate:
@@ -138,8 +139,12 @@ class Slot(Stream):
 
     def reduce(self, spatial: int, temporal: int) -> None:
         """Until the switch that is awaited, no more than these layers of what is forwarded now."""
-        if self.candidate is not None:
-            self.limit(spatial, temporal)
+        if self.candidate is not None and self.encoding is not None:
+            self.limit(min(spatial, self.most_spatial(self.encoding)), temporal)
+
+    def most_spatial(self, encoding: "Encoding") -> int:
+        """The highest spatial layer of it that this subscriber can make use of; ALL = there is no such limit."""
+        return ALL if self.profile.reads_layers(encoding.codec) else 0
 
     def wish(self, rids: frozenset[str], now: float) -> None:
         """The publisher should send these too."""
@@ -247,8 +252,8 @@ class Slot(Stream):
         self.candidate = None
         if previous is not None:
             previous.remove(self)
-            if self.publication is not None:
-                self.publication.taken_changed(now)
+        if self.publication is not None:  # also without it: it may have been interrupted meanwhile
+            self.publication.taken_changed(now)
 
     # -- what the subscriber asks for --------------------------------------------------------------------------
 
@@ -283,7 +288,7 @@ class Slot(Stream):
             "encoding": self.encoding.rid if self.encoding else None,
             "waiting_for_key_frame": self.waiting,
             "packets": self.packets,
-            "bytes": self.bytes,
+            "bytes": self.bytes_sent,
             "nacks": self.nacks,
             "plis": self.plis,
             "resent": self.resender.resent,

@@ -71,6 +71,8 @@ class Sources:
         learned = self.by_ssrc.keys() - self._announced
         self._learned = {ssrc: None for ssrc in self._learned if ssrc in learned}
         self._learned.update(dict.fromkeys(learned))
+        while len(self._learned) > MAX_SSRCS:
+            self._forget_one()
 
     def learn(self, view: RtpView) -> Source | None:
         """The ladder below a known SSRC: MID, else payload type; where there are several encodings, RID."""

@@ -35,9 +35,9 @@ class Stream:
     """From `encoding` to the profile; set while something is forwarded."""
 
     __slots__ = (
-        "_observe_at", "_report_at", "_unfiltered", "bytes", "cname", "drops", "egress", "encoding", "filter",
-        "fraction_lost", "jitter", "kind", "mid", "octets", "paceable", "packets", "packets_lost", "profile",
-        "renumber", "resender", "round_trip", "rtx_ssrc", "run", "spatial", "ssrc", "temporal", "translation",
+        "_count", "_observe_at", "_report_at", "_send_plain", "_unfiltered", "cname", "drops", "egress", "encoding",
+        "filter", "fraction_lost", "jitter", "kind", "mid", "octets", "paceable", "packets_lost", "profile",
+        "renumber", "resender", "round_trip", "rtx_ssrc", "run", "slow", "spatial", "ssrc", "temporal", "translation",
         "whole_until",
     )  # fmt: skip
 
@@ -62,13 +62,15 @@ class Stream:
         # Stands for what was sent since the last start: only that can be sent again. None while waiting.
         self.run: object | None = None
         self.resender = Resender(self)
+        # Called for every packet.
+        self._count = self.resender.budget.sent
+        self._send_plain = egress.send_plain
         # Whether its packets may wait: video that is sent again as RTX. Another's send time must stay as it was.
         self.paceable = False
+        self.slow = False  # whether they do: set by the egress when there is a rate
         self._report_at: float | None = None
         self.round_trip = RoundTrip()
-        self.packets = 0
         self.octets = 0  # RTP payload, as in sender reports (RFC 3550 6.4.1)
-        self.bytes = 0
         self.fraction_lost = 0.0
         self.packets_lost = 0
         self.jitter = 0
@@ -77,6 +79,7 @@ class Stream:
     def _end_run(self) -> None:
         """No reports until the next start, and nothing of before is sent again."""
         self._engage()
+        self.egress.running.discard(self)
         self.encoding = None
         self.run = None
         self._report_at = None
@@ -95,6 +98,8 @@ class Stream:
         self.run = object()
         self.translation = encoding.translation(self.profile)
         self.paceable = self.kind == "video" and self.translation.rtx_payload_type is not None
+        self.slow = self.paceable and self.egress.paced
+        self.egress.running.add(self)
         self.renumber.start(self.run, seq, timestamp, encoding.codec.clock_rate, now, continued)
         if self._unfiltered and self.spatial == ALL and self.temporal == ALL and isinstance(layer, Vp8Layer):
             self.whole_until = EVERYTHING
@@ -140,10 +145,9 @@ class Stream:
     def send(
         self, template: bytes, seq: int, timestamp: int, payload_size: int, stamp_at: int, now: float
     ) -> None:
-        """Send one packet of the encoding, already translated to this slot's profile."""
-        egress = self.egress
-        if egress.clogged and self.paceable:
-            self.choke()
+        """Send one packet of the encoding, already translated to this slot's profile. Called for every packet."""
+        if self.slow:
+            self._send_slowly(template, seq, timestamp, payload_size, stamp_at, now, 0, b"")
             return
         numbers = self.renumber.forward(seq, timestamp)
         if numbers is None:
@@ -152,23 +156,15 @@ class Stream:
         if now >= self._observe_at:
             self._observe_at = now + REPORT_INTERVAL
             self.renumber.observe(now)
-        if egress.paced and self.paceable:
-            send_time_at = self.translation.send_time_at
-            sent = egress.send_paced(
-                (template, numbers[0], numbers[1], self.ssrc, stamp_at, send_time_at, 0, b""), now
-            )
-        elif stamp_at:
-            sent = egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, 0, b"", now)
+        if stamp_at:
+            sent = self.egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, 0, b"", now)
         else:
-            sent = egress.send_plain(template, numbers[0], numbers[1], self.ssrc)
-        if not sent:
+            sent = self._send_plain(template, numbers[0], numbers[1], self.ssrc)
+        if sent:
+            self.octets += payload_size
+            self._count(len(template), now)
+        else:
             self.drops[Drop.SEND_FAILED] += 1
-            return
-        size = len(template)
-        self.packets += 1
-        self.octets += payload_size
-        self.bytes += size
-        self.resender.budget.sent(size, now)
 
     def send_layer(
         self,
@@ -182,10 +178,6 @@ class Stream:
         patch_at: int,
     ) -> None:
         """As `send`, for a packet whose layer is known: left out if the slot doesn't take it, else patched."""
-        egress = self.egress
-        if egress.clogged and self.paceable:
-            self.choke()
-            return
         patch = self.filter.take(layer)
         if patch is None:
             self.drops[Drop.LAYER] += 1
@@ -199,32 +191,68 @@ class Stream:
         elif patch.marker:
             assert self.encoding is not None
             template = self.encoding.marked(template)
+        data = patch.data if patch_at else b""
+        patch_at += patch.offset
+        if self.slow:
+            self._send_slowly(template, seq, timestamp, payload_size, stamp_at, now, patch_at, data)
+            return
+        if not data:
+            self.send(template, seq, timestamp, payload_size, stamp_at, now)
+            return
+        numbers = self._numbers(seq, timestamp, now)
+        if numbers is None:
+            return
+        if self.egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, patch_at, data, now):
+            self.octets += payload_size
+            self._count(len(template), now)
+        else:
+            self.drops[Drop.SEND_FAILED] += 1
+
+    def _send_slowly(
+        self,
+        template: bytes,
+        seq: int,
+        timestamp: int,
+        payload_size: int,
+        stamp_at: int,
+        now: float,
+        patch_at: int,
+        patch: bytes,
+    ) -> None:
+        """Send a packet that may have to wait."""
+        if self.egress.clogged:
+            self.choke()
+            return
+        numbers = self._numbers(seq, timestamp, now)
+        if numbers is None:
+            return
+        send_time_at = self.translation.send_time_at
+        packet = (template, numbers[0], numbers[1], self.ssrc, stamp_at, send_time_at, patch_at, patch)
+        if self.egress.send_paced(packet, now):
+            self.octets += payload_size
+            self._count(len(template), now)
+        else:
+            self.drops[Drop.SEND_FAILED] += 1
+
+    def _numbers(self, seq: int, timestamp: int, now: float) -> tuple[int, int] | None:
+        """Number and timestamp out; None for a packet that has none any more."""
         numbers = self.renumber.forward(seq, timestamp)
         if numbers is None:
             self.drops[Drop.BEFORE_START] += 1
-            return
-        if now >= self._observe_at:
+        elif now >= self._observe_at:
             self._observe_at = now + REPORT_INTERVAL
             self.renumber.observe(now)
-        data = patch.data if patch_at else b""
-        patch_at += patch.offset
-        if egress.paced and self.paceable:
-            send_time_at = self.translation.send_time_at
-            sent = egress.send_paced(
-                (template, numbers[0], numbers[1], self.ssrc, stamp_at, send_time_at, patch_at, data), now
-            )
-        elif stamp_at or data:
-            sent = egress.send(template, numbers[0], numbers[1], self.ssrc, stamp_at, patch_at, data, now)
-        else:
-            sent = egress.send_plain(template, numbers[0], numbers[1], self.ssrc)
-        if not sent:
-            self.drops[Drop.SEND_FAILED] += 1
-            return
-        size = len(template)
-        self.packets += 1
-        self.octets += payload_size
-        self.bytes += size
-        self.resender.budget.sent(size, now)
+        return numbers
+
+    @property
+    def packets(self) -> int:
+        """Packets forwarded."""
+        return self.resender.budget.forwarded.total_packets
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of all that was forwarded and sent again."""
+        return self.resender.budget.forwarded.total_bytes + self.resender.resent_bytes
 
     def choke(self) -> None:
         """Too much waits for this slow link: leave out the rest of the frame."""

@@ -25,11 +25,12 @@ UNLIMITED_BPS: Final = 1 << 40
 class Budget:
     """Of one participant; `slots` are its own, by mid."""
 
-    __slots__ = ("_began", "_counted", "_counted_at", "_egress", "_flow_bps", "_known", "_slots")
+    __slots__ = ("_began", "_counted", "_counted_at", "_egress", "_flow_bps", "_known", "_slots", "limited")
 
     def __init__(self, egress: Egress, slots: Mapping[str, Slot]) -> None:
         self._egress = egress
         self._slots = slots
+        self.limited = True  # whether there is a budget at all
         self._began: float | None = None  # when there was video to share first
         self._known: float | None = None  # when the client had reported first
         # What was sent, for clients whose own estimate depends on it.
@@ -46,7 +47,9 @@ class Budget:
 
     def video_bps(self, now: float) -> int:
         """What all video may take; audio goes first."""
-        return max(self._bps(now) - self.audio_bps(now), 0)
+        bps = self._bps(now)
+        self.limited = bps < UNLIMITED_BPS
+        return max(bps - self.audio_bps(now), 0) if self.limited else bps
 
     def audio_bps(self, now: float) -> int:
         """What audio takes, by what its publishers send."""
@@ -72,7 +75,7 @@ class Budget:
         So it says little while less is sent than it allows: more is tried, and taken back if the estimate falls.
         """
         if now > self._counted_at + 1:
-            sent = sum(slot.bytes for slot in self._slots.values())
+            sent = sum(slot.bytes_sent for slot in self._slots.values())
             self._flow_bps = round(max(sent - self._counted, 0) * 8 / (now - self._counted_at))
             self._counted, self._counted_at = sent, now
         if self._flow_bps < USED * estimate_bps:

@@ -24,6 +24,8 @@ from sfu.rooms.room import Room
 # video flows, as its rates change.
 LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
+# The same where nothing limits what is sent, so that rates are of no matter.
+RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused.
 PATIENCE: Final = 1.0
 _CEILINGS: Final = {"low": 0, "medium": 1}
@@ -73,7 +75,7 @@ class Sharing:
     def view(self, views: Mapping[str, View], now: float) -> None:
         """How slots are shown from now on."""
         self._views.update(views)
-        self.allocate(now)
+        self.touch(now)
 
     def forget(self, mid: str) -> None:
         """The slot is gone."""
@@ -127,7 +129,8 @@ class Sharing:
         again = self._allocator.deadline()
         flowing = any(slot.encoding is not None or slot.candidate is not None for slot in slots)
         if flowing and self._egress.ready:
-            again = now + MOST_INTERVAL if again is None else min(again, now + MOST_INTERVAL)
+            latest = now + (MOST_INTERVAL if self._budget.limited else RARELY)
+            again = latest if again is None else min(again, latest)
         if again is not None and (self._due is None or again < self._due):
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
@@ -208,11 +211,11 @@ class Sharing:
         """Since the last report, if that is not just now."""
         before = self._sent.get(mid)
         if before is None:
-            self._sent[mid] = _Sent(slot.bytes, now)
+            self._sent[mid] = _Sent(slot.bytes_sent, now)
             return 0
         if now > before.at + LEAST_INTERVAL:
-            before.bps = round((slot.bytes - before.bytes) * 8 / (now - before.at))
-            before.bytes, before.at = slot.bytes, now
+            before.bps = round((slot.bytes_sent - before.bytes) * 8 / (now - before.at))
+            before.bytes, before.at = slot.bytes_sent, now
         return before.bps
 
 
@@ -245,6 +248,8 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     found: list[Option] = []
     for encoding in present:
         options = encoding.options(publication.encodings.index(encoding))
+        most = slot.most_spatial(encoding)
+        options = [option for option in options if option.spatial <= most] or options
         smooth = sorted({option.temporal for option in options})[-2:]
         found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
@@ -266,7 +271,8 @@ def _wishes(
 
 def _reduce(slot: Slot, forwarded: Encoding, bps: int) -> None:
     """Until the switch: of what is forwarded now, as much as the new share carries."""
-    options = forwarded.options()
+    most = slot.most_spatial(forwarded)
+    options = [option for option in forwarded.options() if option.spatial <= most]
     fitting = [option for option in options if option.bps <= bps]
     if len(fitting) == len(options):
         slot.reduce(ALL, ALL)

@@ -173,7 +173,12 @@ class Connection:
         if srtp is None or address is None:
             return False
         try:
-            data = srtp.protect_numbered(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
+            if stamp_at or patch:
+                data = srtp.protect_numbered(
+                    template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch
+                )
+            else:
+                data = srtp.protect_numbered(template, seq16, timestamp, ssrc)
         except SrtpError:
             self.counters.not_sent += 1
             return False

@@ -139,7 +139,8 @@ class Srtp:
         status = self._protect(self._tx, self._cdata, self._length)
         if status != _OK:
             raise SrtpError(pylibsrtp.ERRORS[status])
-        return cast(bytes, buffer[0 : self._length[0]])
+        protected: bytes = buffer[0 : self._length[0]]
+        return protected
 
 
 class DatagramPath(Protocol):

@@ -55,11 +55,16 @@ def write_fci(feedback: Feedback) -> bytes:
     return bytes(out + times)
 
 
+def status_count(fci: bytes) -> int:
+    """Of how many packets it claims to speak, before it is read: a few bytes can say it of 65535; 0 if cut off."""
+    return int.from_bytes(fci[2:4], "big") if len(fci) >= 4 else 0
+
+
 def parse_fci(fci: bytes) -> Feedback:
     """Read the feedback control information; bytes behind the last delta are padding. Raises RtcpError."""
     if len(fci) < 8:
         raise RtcpError("transport feedback is shorter than its header")
-    count = int.from_bytes(fci[2:4], "big")
+    count = status_count(fci)
     if count == 0:
         raise RtcpError("transport feedback reports on no packet")
     symbols, position = _read_chunks(fci, 8, count)

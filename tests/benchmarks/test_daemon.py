@@ -34,6 +34,19 @@ async def test_measures_the_daemon(shape: Shape) -> None:
     assert not any(_alive(pid) for pid in server.pids)
 
 
+async def test_rest_and_a_storm_beside_the_media() -> None:
+    server = Aiosfu("aiosfu-test-storm")
+    options = Options(TIMING, server_core=max(os.sched_getaffinity(0)), idle=0.3, storm=6)
+    async with asyncio.timeout(60):
+        result = await run.measure(open_library(), server, Shape("fanout", 1), options, lambda _: None)
+    assert result.unproven == 0
+    assert result.idle_cpu_percent is not None
+    assert 0 <= result.idle_cpu_percent < 100
+    assert (result.storm_joins, result.storm_failed) == (6, 0)
+    assert result.storm_latency_ms_p99 is not None
+    assert result.storm_join_ms_p50 is not None
+
+
 async def test_a_daemon_that_does_not_start_is_told() -> None:
     server = Aiosfu("aiosfu-test-broken", arguments=["--no-such-option"])
     with pytest.raises(ServerError, match="no-such-option"):

@@ -32,6 +32,18 @@ def test_threads_and_children_are_added_up(tmp_path: Path) -> None:
     assert used.resident == 2 * 25 * os.sysconf("SC_PAGE_SIZE")
 
 
+def test_how_long_a_core_was_busy(tmp_path: Path) -> None:
+    rows = [
+        "cpu  1 1 1 1 1 1 1 1 0 0",
+        "cpu0 9 9 9 9 9 9 9 9 0 0",
+        "cpu1 100 10 50 7000 30 2 3 5 0 0",
+        "intr 1 2",
+    ]
+    (tmp_path / "stat").write_text("\n".join(rows))
+    assert usage.core_busy(1, tmp_path) == 170 * usage.TICK
+    assert usage.core_busy(7, tmp_path) == 0.0
+
+
 def test_the_own_process_has_used_something() -> None:
     before = usage.read([os.getpid()])
     sum(range(300_000))

@@ -73,6 +73,15 @@ WRITE = """([text, to]) => {
   find('chat-send').click();
 }"""
 LINES = "[...document.querySelectorAll('[data-testid=chat-line] p')].map((line) => line.textContent)"
+CHOOSE = """(quality) => {
+  document.querySelector('.tile:not(.own) [data-testid=tile-quality]').click();
+  document.querySelector(`[data-testid=tile-menu] [data-choice=${quality}]`).click();
+}"""
+# Of the pictures that are received, or sent: the shorter side in pixels.
+HEIGHTS = """async (type) => [...(await aiosfu.connection.getStats()).values()]
+  .filter((report) => report.type === type && report.kind === 'video' && report.frameHeight)
+  .filter((report) => report.framesDecoded || report.framesEncoded)
+  .map((report) => Math.min(report.frameHeight, report.frameWidth))"""
 
 
 class Page(Protocol):
@@ -212,6 +221,23 @@ class Person:
             return bool(found) and found[0].picture and found[0].frames >= start[0].frames + 5
 
         await wait_until(advances, within, f"{other}'s {source} at {self.name}", detail=self.page.report)
+
+    async def chooses(self, quality: str) -> None:
+        """Set how good the picture of the first of the others is to be: auto, low, medium, high."""
+        await self.page.evaluate(CHOOSE, quality)
+
+    async def heights(self, *, sent: bool = False) -> list[int]:
+        """The heights in pixels of the pictures that this page receives, or sends."""
+        return [int(h) for h in await self.page.evaluate(HEIGHTS, f"{'out' if sent else 'in'}bound-rtp")]
+
+    async def sees_lines(self, lines: int, within: float = 10.0) -> None:
+        """Wait until the only picture that is received has so many lines."""
+        begun = time.monotonic()
+        while (latest := await self.heights()) != [lines]:
+            assert time.monotonic() - begun < within, (
+                f"waited {within} s for {lines} lines; {latest}\n{self.page.report()}"
+            )
+            await asyncio.sleep(0.02)
 
     async def longest_standstill(self, seconds: float) -> float:
         """Watch all tiles for so long; the longest time, in seconds, one of them decoded no frame."""

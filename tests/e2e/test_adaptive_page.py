@@ -29,6 +29,12 @@ BOXES = """Object.fromEntries(aiosfu.tiles.filter(({ key }) => !key.startsWith('
 ACTIVE = "Object.fromEntries(aiosfu.pictures[0].encodings.map(({ rid, active }) => [rid, active]))"
 VIDEO_SLOTS = """aiosfu.connection.getTransceivers().filter(({ receiver, direction }) =>
   direction === 'recvonly' && receiver.track.kind === 'video').length"""
+# Whether somebody's sound and picture are in slots of one sync word.
+PAIRED = """(number) => {
+  const syncs = new Map(fake.of('offer').flatMap(({ receive }) => receive).map(({ mid, sync }) => [mid, sync]));
+  const of = (kind) => [...fake.slots].find(([, publication]) => publication === `t_${number}${kind}`)?.[0];
+  return of('v') !== undefined && syncs.get(of('a')) === syncs.get(of('v'));
+}"""
 HIDE = """(hidden) => {
   Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
   document.dispatchEvent(new Event('visibilitychange'));
@@ -93,7 +99,18 @@ async def test_a_server_that_takes_one_encoding_gets_the_large_one() -> None:
     async with page(["Bob"], script="fake.simulcast = false;") as tab:
         sender = "aiosfu.connection.getSenders().find(({ track }) => track?.kind === 'video')"
         parameters = f"{sender}.getParameters().encodings"
-        await tab.wait_for(f"{parameters}.length === 1 && {parameters}[0].scaleResolutionDownBy === 1")
+        await tab.wait_for(
+            f"{parameters}[0].scaleResolutionDownBy === 1 && {parameters}[0].maxBitrate > 1_000_000"
+        )
+        active = f"{parameters}.filter(({{ active }}) => active).length"
+        await tab.wait_for(f"{active} === 1")
+        for on in (False, True):
+            await tab.evaluate(
+                """(active) => fake.say({ type: 'encodings', encodings: [{ rid: '', active }],
+                  publication: `t_own${fake.of('offer')[0].publish.find((one) => one.source === 'camera').mid}` })""",
+                on,
+            )
+            await tab.wait_for(f"{active} === {int(on)}")
 
 
 @pytest.mark.parametrize("codec", ["vp9", "av1", "h264"])
@@ -203,6 +220,13 @@ async def test_in_a_large_room_speakers_come_into_view_without_an_offer() -> Non
         assert len(await tab.evaluate(SHOWN)) == 3  # who looks at a page is not taken away from it
         await tab.page.get_by_test_id("page-back").click()
         await tab.wait_for(f"{SHOWN}.length === 12 && {SHOWN}.includes('p_2') && {SHOWN}.includes('p_13')")
+
+        # Once nobody would hear it move, sound sits in the pair of its picture: they are played in step.
+        assert await tab.evaluate(PAIRED, 13) is False
+        await tab.evaluate("fake.say({ type: 'speakers', participants: [] })")
+        await tab.page.wait_for_timeout(3200)
+        await tab.evaluate("fake.say({ type: 'speakers', participants: ['p_14'] })")
+        await tab.wait_for(f"({PAIRED})(13)", 2.0)
 
         assert await tab.evaluate("fake.of('offer').length") == offers
         assert await tab.evaluate(VIDEO_SLOTS) == slots

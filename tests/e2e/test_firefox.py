@@ -21,6 +21,10 @@ async def test_firefox_and_chromium_see_and_hear_each_other() -> None:
         await bob.joined()
         await asyncio.gather(ada.sees(1), bob.sees(1))
         await asyncio.gather(ada.hears(1), bob.hears(1))
+        # Firefox sends in several encodings too, those that are asked for: of 360 lines they are two.
+        for quality, lines in (("low", 180), ("high", 360)):
+            await ada.chooses(quality)
+            await ada.sees_lines(lines)
         await browser.goto("about:blank")
         await ada.alone()
 

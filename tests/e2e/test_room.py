@@ -200,7 +200,7 @@ async def test_daemon_ends_in_time_and_pages_join_the_next_one() -> None:
 async def test_rate_leaves_its_start_and_lips_are_in_sync() -> None:
     async with room("Ada", "Bob") as blue:
         ada, bob = blue.people
-        await ada.page.wait_for(f"{TARGET_BPS}.then((rate) => rate > 600_000)", 20.0)  # it starts at 300,000
+        await ada.page.wait_for(f"{TARGET_BPS}.then((rate) => rate > 400_000)", 20.0)  # it starts at 300,000
         # Known once sender reports of both have come (Chromium sends those of audio every 5 s).
         apart_ms = await bob.page.wait_for(f"({APART_MS})().then((apart) => apart && [apart])", 20.0)
         print(f"sound and picture play {apart_ms[0]:.0f} ms apart")
@@ -210,3 +210,11 @@ async def test_rate_leaves_its_start_and_lips_are_in_sync() -> None:
 async def test_media_relay_mode_shows_the_same_room() -> None:
     async with room("Ada", "Bob", arguments=("--relay", "media")) as blue:
         await asyncio.gather(*(person.hears(1) for person in blue.people))
+        # It takes one encoding, which has to be the whole picture then: the least of a camera of 360 lines has 180.
+        for person in blue.people:
+
+            async def large(person: Person = person) -> bool:
+                heights = [*await person.heights(), *await person.heights(sent=True)]
+                return len(heights) == 2 and min(heights) > 180
+
+            await wait_until(large, 15.0, f"large pictures at {person.name}", detail=person.page.report)

@@ -318,3 +318,30 @@ def test_in_order_packets_get_consecutive_numbers(operations: list[str], first_s
             assert renumber.reverse(answer[0]) == (source, seq)
             expected += 1
         seq += 1
+
+
+# -- timestamps that the clocks of the sources tell ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("continued", "step"),
+    [
+        (9_000, 9_000),  # as told
+        (8_000, 8_000),
+        (0, 900),  # the same moment: later all the same
+        (-500, 900),
+        (9_000 + 90_000 * 3, 9_000),  # far from the 0.1 s that passed
+        (-90_000 * 3, 9_000),
+    ],
+)
+def test_a_told_timestamp_is_taken_if_it_can_be_true(continued: int, step: int) -> None:
+    renumber = Renumber(10, 4_294_967_000)
+    renumber.start("a", 1, 50, 90_000, 10.0)
+    first = renumber.forward(1, 50)
+    assert first is not None
+    assert renumber.last_timestamp == first[1]
+    renumber.start("b", 7, 777, 90_000, 10.1, (first[1] + continued) & 0xFFFFFFFF)
+    second = renumber.forward(7, 777)
+    assert second is not None
+    assert (second[1] - first[1]) & 0xFFFFFFFF == step
+    assert renumber.highest == 7

@@ -1,5 +1,6 @@
 """One stream to many slots: starts, padding, restarts, key-frame requests, the publisher's clock."""
 
+import struct
 from dataclasses import replace
 
 from sfu.forwarding.outlet import Drop
@@ -11,6 +12,7 @@ from tests.forwarding.doubles import (
     MORE,
     OPUS,
     VP8,
+    VP9,
     FakeOutlet,
     Track,
     extensions_of,
@@ -44,6 +46,18 @@ def test_profiles_are_translated_apart() -> None:
     _, other = track.slot(10.0, [replace(VP8, payload_type=120, rtx_payload_type=124)])
     track.send(0, 10.0, KEY)
     assert [sent.payload_type for sent in one.take() + other.take()] == [96, 120]
+
+
+def test_translations_for_probes_go_with_those_who_were_probed() -> None:
+    track = Track()
+    slot, _ = track.slot(10.0)
+    track.send(0, 10.0, KEY)
+    for id in range(5, 15):
+        other, _ = track.slot(10.0, ids={extensions.TRANSPORT_WIDE: id})
+        assert other.padding(100, 10.0) is not None
+        other.close()
+    assert len(track.encoding._translations) <= 2
+    assert track.encoding.translation(slot.profile) is slot.translation
 
 
 def test_send_time_is_of_the_server() -> None:
@@ -136,6 +150,22 @@ def test_a_start_at_a_late_packet_sends_what_follows_it() -> None:
     sent = outlet.take()
     assert [payload_of(packet) for packet in sent] == [KEY, MORE, DELTA, MORE, DELTA]
     assert seqs(sent) == [0, 1, 3, 2, 4]
+
+
+def test_a_late_start_ends_where_the_queue_is_full() -> None:
+    track = Track()
+    slot, _ = track.slot(10.0)
+    track.send(0, 10.0)
+    egress = slot.egress
+    egress.remb(100_000, 10.0)
+    while egress.pacer.queued_seconds < 0.999:
+        egress.pacer.push((MORE, 0, 0, 5, 0, 0, 0, b""), 1000, 10.0)
+    for seq in range(3, 8):
+        track.send(seq, 10.01, MORE + bytes(1000))
+    track.send(2, 10.02, KEY + bytes(1000))
+    assert egress.clogged
+    assert slot.waiting
+    assert slot.drops[Drop.QUEUE_FULL] == 1
 
 
 def test_what_follows_a_late_start_can_be_sent_again_bit_for_bit() -> None:
@@ -271,6 +301,15 @@ def test_the_clock_is_passed_on_as_soon_as_it_is_known() -> None:
     track.encoding.sender_report(1 << 32, 0, 10.2)
     assert outlet.scheduled == 1
     assert slot.sender_report(10.2) != b""
+
+
+def test_a_key_frame_of_another_size_is_measured_at_once() -> None:
+    track = Track((VP9,))
+    for number, height in enumerate((720, 360)):
+        head = bytes((0xAE, 0x80, number, 0, 0, 0x10))  # a structure of one layer with its size
+        head += struct.pack("!HH", 640, height)
+        track.send(number, 10.0 + number, head + bytes(8))
+        assert track.encoding.height == min(640, height)
 
 
 def test_statistics() -> None:

@@ -137,6 +137,15 @@ def test_long_elements_need_two_byte_headers() -> None:
     assert extensions_of(sent) == {12: bytes(40)}
 
 
+@pytest.mark.parametrize("size", [3, 40])
+def test_without_two_byte_headers_no_descriptor_is_sent(size: int) -> None:
+    """Those of key frames don't fit one-byte headers, and the others mean nothing without."""
+    ids = {extensions.DEPENDENCY_DESCRIPTOR: 12}
+    block = extensions.build([(12, bytes(size))], allow_two_byte=True)
+    sent = rtp.parse(Translation(ids, AV1, profile(AV1, ids=ids)).template(video(block), SEND_TIME))
+    assert extensions_of(sent) == {}
+
+
 def test_marker_and_payload_pass_and_padding_does_not() -> None:
     sent = translated(video(payload=KEY + b"rest", marker=True, padding=9), profile(VP8))
     assert sent.marker

@@ -71,6 +71,15 @@ def test_announced_ssrcs_are_kept_however_many_there_are() -> None:
     assert len(rig.ingress._sources.by_ssrc) == 3 * MAX_SSRCS
 
 
+def test_ssrcs_announced_anew_in_each_offer_are_bounded() -> None:
+    rig = Rig(video())
+    for first in range(10_000, 20_000, 100):
+        rig.renegotiate(video(ssrcs=tuple(SourceGroup(first + n, first + 50 + n, "c") for n in range(8))))
+    assert len(rig.ingress._sources.by_ssrc) <= MAX_SSRCS + 16
+    rig.receive(packet(1, payload=KEY, ssrc=first))
+    assert rig.received() == [1]
+
+
 def test_another_ssrc_than_announced() -> None:
     rig = Rig()
     rig.receive(packet(0, ssrc=5000, block=with_mid(b"0")))

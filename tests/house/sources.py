@@ -34,9 +34,9 @@ class Source:
 
 
 def sources(*folders: str) -> list[Source]:
-    """All Python files below the folders (the product's packages if none is named), sorted."""
+    """All Python files below the folders (the product's packages if none is named), sorted; npm's are not ours."""
     found = (path for folder in folders or PACKAGES for path in (ROOT / folder).rglob("*.py"))
-    return [Source(path.relative_to(ROOT)) for path in sorted(found)]
+    return [Source(path.relative_to(ROOT)) for path in sorted(found) if "node_modules" not in path.parts]
 
 
 def imports(tree: ast.AST) -> list[tuple[int, str, tuple[str, ...]]]:

@@ -127,6 +127,23 @@ def test_a_small_tile_gets_the_small_picture_and_nobody_sends_more() -> None:
     assert_sound(viewer)
 
 
+def test_a_flood_of_views_costs_ten_divisions_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _, viewer = room(20e6)
+    world.run(1.0)
+    sharing = viewer.participant._sharing
+    divide, divided = sharing.allocate, []
+
+    def counted(now: float) -> None:
+        divided.append(now)
+        divide(now)
+
+    monkeypatch.setattr(sharing, "allocate", counted)
+    for height in range(100):
+        viewer.participant.view({"5": View(320, 180 + height)}, world.now)
+        world.run(0.01)
+    assert 2 <= len(divided) <= 12
+
+
 def test_what_nobody_sees_stops_at_once_and_at_the_publisher_soon() -> None:
     world, camera, viewer = room(20e6)
     world.run(3.0)

@@ -17,7 +17,9 @@ from sfu.wire.rtcp import (
     Remb,
     ReportBlock,
     SenderReport,
+    TransportFeedback,
 )
+from sfu.wire.transport_feedback import Feedback, write_fci
 from tests.forwarding.doubles import KEY, VP8, packet, section
 from tests.rooms.doubles import CHROMIUM, FIREFOX, Peer, offer, run, ssrc_of, two
 
@@ -95,6 +97,26 @@ def test_malformed_rtcp_is_counted_and_nothing_of_it_used() -> None:
     peer.participant.receive_rtcp(PictureLoss(1, ssrc).write() + b"\x80", 11.0)
     assert peer.participant._link.ingress.drops[Drop.MALFORMED_RTCP] == 1
     assert publisher.outlet.rtcp == []
+
+
+def test_feedback_that_claims_to_speak_of_millions_of_packets_is_not_read() -> None:
+    _, peer = watching()
+    link = peer.participant._link
+    lost = struct.pack("!HH4x8H", 0, 8 * 0x1FFF, *[0x1FFF] * 8)  # eight runs of packets that did not arrive
+    peer.participant.receive_rtcp(TransportFeedback(1, 2, lost).write() * 33, 11.0)
+    assert link.ingress.drops == {Drop.EXCESSIVE_RTCP: 33}
+    number = link.egress.estimator.sent(1200, 11.0)
+    arrived = write_fci(Feedback(number, 0, 0, (1,)))
+    peer.participant.receive_rtcp(TransportFeedback(1, 2, arrived).write(), 11.1)
+    assert link.egress.available_bps is not None
+
+
+def test_feedback_on_the_fastest_link_is_read() -> None:
+    _, peer = watching()
+    said = write_fci(Feedback(0, 0, 0, (1,) * 520))
+    for step in range(100):
+        peer.participant.receive_rtcp(TransportFeedback(1, 2, said).write(), 11 + step / 10)
+    assert not peer.participant._link.ingress.drops
 
 
 def test_sender_reports_of_many_slots_share_datagrams() -> None:

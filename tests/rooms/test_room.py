@@ -109,6 +109,16 @@ def test_who_leaves_is_forgotten() -> None:
     assert talk.room.speakers.recent == ()
 
 
+def test_who_has_left_is_not_heard_any_more() -> None:
+    """Packets may come until the connection is closed, which takes its time."""
+    talk = Talk()
+    talk.room.leave("p_0")
+    run(talk.peers["p_0"].participant.close())
+    talk.talk(2.0, p_0=LOUD)
+    assert talk.told == []
+    assert talk.room.speakers.recent == ()
+
+
 def test_shared_sound_is_no_speech() -> None:
     talk = Talk(people=0)
     talk.enter("p_0", "screen-audio")

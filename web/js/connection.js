@@ -38,7 +38,7 @@ export class Connection extends Emitter {
   /** @type {TileModel[]} */
   #tiles = [];
   /** @type {import('./path.js').Watch} */
-  #watching = { unseen: new Set(), most: Infinity };
+  #watching = { unseen: new Set(), loud: new Set(), most: Infinity };
   #dirty = false;
   #offerDue = false;
   #working = false;
@@ -79,9 +79,9 @@ export class Connection extends Emitter {
   /** @param {import('./path.js').Watch} watch */
   watch(watch) {
     const { unseen, most } = this.#watching;
-    if (most === watch.most && unseen.size === watch.unseen.size && [...unseen].every((key) => watch.unseen.has(key))) return;
     this.#watching = watch;
-    if (this.#tiles.length > 0) this.update();
+    const same = most === watch.most && unseen.size === watch.unseen.size && [...unseen].every((key) => watch.unseen.has(key));
+    if (!same && this.#tiles.length > 0) this.update();
   }
 
   /** @param {ReadonlyMap<string, import('./types.js').View>} views  by publication */
@@ -198,7 +198,7 @@ export class Connection extends Emitter {
   }
 
   async #settle() {
-    this.#slots.assign(this.#tiles, this.#watching.unseen, this.#watching.most);
+    this.#slots.assign(this.#tiles, this.#watching);
     if (await this.#publishing.prepare()) this.#offerDue = true;
     if (this.#closed) return;
     if (this.#offerDue || this.#slots.unnegotiated().length > 0) await this.#offer();
@@ -226,7 +226,7 @@ export class Connection extends Emitter {
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     this.#offerDue = false;
     this.#fresh = false;
-    this.#publishing.answered(publish, answer.publish);
+    this.#publishing.answered(publish, answer.publish, answer.sdp);
     for (const { mid, publication } of receive) {
       const slot = this.#slots.byMid(mid);
       if (slot) Object.assign(slot, { told: publication, negotiated: true });

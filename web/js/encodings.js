@@ -61,6 +61,12 @@ export function scalesFor(track) {
   return lines >= 540 ? [4, 2, 1] : lines >= 270 ? [2, 1, 0] : [1, 0, 0];
 }
 
+/** @param {string} sdp  an answer @returns {Set<string>} mids whose pictures the server takes in several encodings */
+export function midsOfSeveral(sdp) {
+  const sections = sdp.split(/^(?=m=)/m).filter((section) => /^a=simulcast:/m.test(section));
+  return new Set(sections.map((section) => /^a=mid:(\S+)/m.exec(section)?.[1] ?? ''));
+}
+
 /** @param {RTCRtpEncodingParameters} encoding @param {string} scalabilityMode @returns {RTCRtpEncodingParameters} */
 function scalable(encoding, scalabilityMode) {
   return /** @type {RTCRtpEncodingParameters} */ ({ ...encoding, scalabilityMode });

@@ -86,7 +86,7 @@ export class InView {
     }));
     const order = this.#pages.arrange(claims, most);
     this.#absent = entries.filter(({ key }) => !order.includes(key));
-    media?.watch({ unseen: new Set(this.#absent.map(({ key }) => key)), most });
+    media?.watch({ unseen: new Set(this.#absent.map(({ key }) => key)), loud: this.#speaking.loud(), most });
     this.drawSpeakers();
     return order;
   }

@@ -30,7 +30,7 @@ export class Media extends Emitter {
   /** @type {Mesh | null} */
   #mesh = null;
   /** @type {import('./path.js').Watch} */
-  #watching = { unseen: new Set(), most: Infinity };
+  #watching = { unseen: new Set(), loud: new Set(), most: Infinity };
   #settled = false;
   /** Others who play everything on the present path. @type {Set<string>} */
   #settledOthers = new Set();

@@ -14,6 +14,8 @@ export class SenderParameters {
   #active = new Map();
   /** By how much the picture is divided for each encoding, 0 = none of it; empty = as they were made. @type {number[]} */
   #scales = [];
+  /** Only the first is sent, and has no rid for the other side. */
+  #reduced = false;
 
   /** @param {RTCRtpSender} sender */
   constructor(sender) {
@@ -41,6 +43,20 @@ export class SenderParameters {
     return this.#adjust();
   }
 
+  /**
+   * The other side takes one encoding only. Browsers keep the first then, which is the small one: it becomes the whole.
+   * @param {number} maxBitrate  bits per second
+   */
+  reduce(maxBitrate) {
+    this.#scales = [];
+    this.#reduced = true;
+    void this.#adjust();
+    return this.change(({ encodings }) => {
+      if (encodings[0]) Object.assign(encodings[0], { scaleResolutionDownBy: 1, maxBitrate });
+      return true;
+    });
+  }
+
   /** All encodings are to be sent, as at the beginning. */
   activateAll() {
     this.#active.clear();
@@ -58,7 +74,8 @@ export class SenderParameters {
       let changed = false;
       encodings?.forEach((encoding, index) => {
         const scale = scales[index] ?? encoding.scaleResolutionDownBy;
-        const wanted = scale !== 0 && (this.#active.get(encoding.rid ?? '') ?? true);
+        const rid = this.#reduced ? '' : (encoding.rid ?? '');
+        const wanted = scale !== 0 && !(this.#reduced && index > 0) && (this.#active.get(rid) ?? true);
         changed ||= (encoding.active ?? true) !== wanted || (scale || 1) !== (encoding.scaleResolutionDownBy ?? 1);
         encoding.active = wanted;
         if (scale) encoding.scaleResolutionDownBy = scale;

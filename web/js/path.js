@@ -25,7 +25,8 @@
 
 /**
  * Which tiles are in view: of the `unseen` ones only the sound is wanted; of pictures at most so many are received.
- * @typedef {{unseen: ReadonlySet<string>, most: number}} Watch
+ * The sound of `loud` ones is not to be moved now.
+ * @typedef {{unseen: ReadonlySet<string>, loud: ReadonlySet<string>, most: number}} Watch
  */
 
 /** A track that is being sent over one connection. @typedef {{source: Source, link: string, figures: string}} Sent */

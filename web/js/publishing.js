@@ -1,7 +1,7 @@
 // The sending half of a connection: one send-only transceiver per source that has a track, pictures in several encodings.
 // Knows: which m-line carries which source and what the server was told of it. Does not know: devices, offers, rooms.
 
-import { encodingsFor, MAX_BITRATE, preferCodec, scalesFor } from './encodings.js';
+import { encodingsFor, MAX_BITRATE, midsOfSeveral, preferCodec, scalesFor } from './encodings.js';
 import { SenderParameters } from './parameters.js';
 
 /** @typedef {import('./types.js').Source} Source */
@@ -54,7 +54,7 @@ export class Publishing {
       }
       if (sender.transceiver.sender.track !== track) {
         await sender.transceiver.sender.replaceTrack(track);
-        if (track && source === 'camera') void sender.parameters.fit(scalesFor(track));
+        if (track && source === 'camera' && sender.several) void sender.parameters.fit(scalesFor(track));
       }
       // A camera that is off stays published (muted); a screen that ends is published no more.
       const published = track !== null || (sender.published && !source.startsWith('screen'));
@@ -80,14 +80,18 @@ export class Publishing {
       }));
   }
 
-  /** @param {PublishEntry[]} sent @param {{mid: string, publication: string}[]} answered */
-  answered(sent, answered) {
-    for (const sender of this.#senders.values()) {
+  /** @param {PublishEntry[]} sent @param {{mid: string, publication: string}[]} answered @param {string} sdp  the answer */
+  answered(sent, answered, sdp) {
+    const severalTaken = midsOfSeveral(sdp);
+    for (const [source, sender] of this.#senders) {
       const entry = sent.find(({ mid }) => mid === sender.transceiver.mid);
       if (!entry) continue;
       sender.toldMuted = entry.muted;
       sender.publication = answered.find(({ mid }) => mid === entry.mid)?.publication ?? null;
-      if (sender.several) void sender.parameters.change(restoreSize);
+      if (sender.several && !severalTaken.has(entry.mid)) {
+        sender.several = false;
+        void sender.parameters.reduce(MAX_BITRATE[source.startsWith('screen') ? 'screen' : 'camera']);
+      }
       const early = this.#early.get(sender.publication ?? '');
       if (early) void sender.parameters.activate(early);
     }
@@ -150,17 +154,6 @@ export class Publishing {
     const several = (encodings?.length ?? 0) > 1;
     return { transceiver, parameters, several, publication: null, published: true, toldMuted: false };
   }
-}
-
-/**
- * Where the server takes one encoding only, the browser keeps the first: it must not stay the small one.
- * @param {RTCRtpSendParameters} parameters
- */
-function restoreSize({ encodings: [only, ...more] }) {
-  if (!only || more.length > 0 || (only.scaleResolutionDownBy ?? 1) === 1) return false;
-  only.scaleResolutionDownBy = 1;
-  only.maxBitrate = MAX_BITRATE.camera;
-  return true;
 }
 
 /**

@@ -3,6 +3,8 @@
 // Knows: which slot is free, which tile sits where, and what the server was told. Does not know: how to tell it
 // (connection.js), or which tiles are in view.
 
+import { readLayers } from './extensions.js';
+
 /** @typedef {import('./roster.js').TileModel} TileModel */
 /** @typedef {import('./types.js').SlotState} SlotState */
 /** @typedef {import('./types.js').ReceiveEntry} ReceiveEntry */
@@ -43,10 +45,9 @@ export class Slots {
   /**
    * Gives every tile that has something to receive its slots, and makes more if they run out.
    * @param {TileModel[]} tiles
-   * @param {ReadonlySet<string>} unseen  keys of tiles that are heard only
-   * @param {number} most  video slots are made up to this number
+   * @param {import('./path.js').Watch} watch  video slots are made up to its `most`
    */
-  assign(tiles, unseen, most) {
+  assign(tiles, { unseen, loud, most }) {
     const wanted = new Map(tiles.filter(({ audio, video }) => audio || video).map((tile) => [tile.key, tile]));
     for (const { tile, slot } of this.#seated()) {
       const gone = !wanted.has(tile) || (unseen.has(tile) && this.#slots.video.includes(slot));
@@ -57,6 +58,7 @@ export class Slots {
       this.#seat('audio', key, !unseen.has(key), Infinity);
       if (!unseen.has(key)) this.#seat('video', key, true, most);
     }
+    this.#pair(loud);
     for (const kind of /** @type {const} */ (['audio', 'video'])) {
       for (const slot of this.#slots[kind]) want(slot, wanted.get(slot.tile ?? '')?.[kind]?.id ?? null);
     }
@@ -111,6 +113,22 @@ export class Slots {
     return this.#all().flatMap((slot) => (slot.tile === null ? [] : [{ tile: slot.tile, slot }]));
   }
 
+  /**
+   * Who has come into view got a picture's slot that was free, of another pair than the sound's: sound and picture are
+   * not played in step. The sound moves into the pair once nobody hears it move.
+   * @param {ReadonlySet<string>} loud
+   */
+  #pair(loud) {
+    for (const { tile, sync } of this.#slots.video) {
+      const present = this.#slots.audio.find((slot) => slot.tile === tile);
+      const partner = this.#slots.audio.find((slot) => slot.sync === sync);
+      if (tile === null || !present || !partner || present === partner) continue;
+      if (loud.has(tile) || loud.has(partner.tile ?? '')) continue;
+      present.tile = partner.tile;
+      partner.tile = tile;
+    }
+  }
+
   /** @param {number} most */
   #begin(most) {
     this.#grow('audio', SPARE);
@@ -142,6 +160,7 @@ export class Slots {
     const first = slots.length;
     for (let index = first; index < first + more; index++) {
       const transceiver = this.#pc.addTransceiver(kind, { direction: 'recvonly' });
+      if (kind === 'video') readLayers(transceiver);
       slots.push({ transceiver, sync: `tile${index}`, tile: null, negotiated: false, wanted: null, told: null, ...NOTHING });
     }
     return /** @type {Slot} */ (slots[first]);

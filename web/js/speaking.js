@@ -6,6 +6,7 @@ import { playing } from './entries.js';
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./roster.js').TileModel} TileModel */
 
+const PAUSE_MS = 3000; // between words
 const LOUD = 0.02; // of full scale, as the RTP audio-level extension tells it
 const OWN_LOUD = 0.45; // of the ear's scale of LevelMeter
 
@@ -39,6 +40,12 @@ export class Speaking {
   /** @param {string} key  of a tile @returns {number} when, 0 = never */
   last(key) {
     return this.#spoke.get(key) ?? 0;
+  }
+
+  /** @returns {Set<string>} keys of those who speak, or have just spoken */
+  loud() {
+    const since = performance.now() - PAUSE_MS;
+    return new Set([...this.#spoke.keys()].filter((key) => this.now.has(key) || this.last(key) > since));
   }
 
   /** As if somebody spoke now. @param {string} key */

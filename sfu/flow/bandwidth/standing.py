@@ -35,7 +35,9 @@ class StandingQueue:
         if count > 1:  # few packets rarely have one that was as fast as can be
             spread = (sum(delays) / count - low) * (count + 1) / (count - 1)
             if count > 2:  # a queue that grows or shrinks is none; neighbours differ little in it
-                bends = sum(abs(a + c - b - b) for a, b, c in zip(delays, delays[1:], delays[2:], strict=False))
+                bends = sum(
+                    abs(a + c - b - b) for a, b, c in zip(delays, delays[1:], delays[2:], strict=False)
+                )
                 spread = min(spread, bends / (count - 2) * _PER_BEND)
             spread = min(spread, _MOST_SPREAD)
             self._spreads += 1

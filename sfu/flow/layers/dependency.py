@@ -9,15 +9,13 @@ Frame numbers keep their gaps when frames are dropped, since references count fr
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Layer, Numbers, Patch
+from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Gaps, Layer, Numbers, Patch
 from sfu.wire import extensions
 from sfu.wire.dependency import NOT_PRESENT, SWITCH, DependencyError, Structure, read
 from sfu.wire.rtp import RtpView
 
 # More frames missing at once than this are no loss: the encoder began its numbers anew. At 180 a second, 2 s.
 _MAX_GAP: Final = 384
-# Frames that may still come late; each was missing when a later one came.
-_MAX_MISSING: Final = 512
 # Keeps the keys apart from those of layers read from a payload descriptor.
 _KEYS: Final = 1 << 48
 
@@ -186,7 +184,7 @@ class DependencyRule:
         # What the source has sent since the last key frame.
         self._top_spatial = self._top_temporal = 0
         # Frames that were missing when a later one came: the target then, its structure, and the offset.
-        self._missing: dict[int, tuple[int | None, Structure | None, int]] = {}
+        self._missing = Gaps[tuple[int | None, Structure | None, int]]()
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -305,16 +303,12 @@ class DependencyRule:
         elif layer.picture > first:
             # Any target but the one followed may lack them, until it can be switched to anew.
             self._intact &= 1 << self._target if self._target is not None else 0
-            missing = self._missing
-            for number in range(first, layer.picture):
-                missing[number] = (self._target, self._structure, self._offset)
-            while len(missing) > _MAX_MISSING:
-                del missing[next(iter(missing))]
+            self._missing.add(first, layer.picture, (self._target, self._structure, self._offset))
         self._highest = layer.picture
 
     def _late(self, layer: DependencyLayer, decided: Decided) -> None:
         """Nothing of the frame came in time: what held then holds for it."""
-        found = self._missing.pop(layer.picture, None)
+        found = self._missing.find(layer.picture)
         if found is None:
             self._answer(layer, decided, False, None, 0)  # from before the start, or forgotten
             return

@@ -79,8 +79,12 @@ class LayerFilter:
         patch = self._decided.get(layer.key, _UNDECIDED)
         return self._decide(layer) if patch is _UNDECIDED else patch
 
+    def knows(self, layer: Layer) -> bool:
+        """Whether `take` was asked about this layer, and the answer is not forgotten."""
+        return layer.key in self._decided
+
     def again(self, layer: Layer) -> Patch | None:
-        """As `take` answered for this layer; None for one it was never asked about, or has forgotten."""
+        """As `take` answered for this layer; None for one that it doesn't know, too."""
         return self._decided.get(layer.key)
 
     def _decide(self, layer: Layer) -> Patch | None:

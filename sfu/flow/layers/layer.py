@@ -3,8 +3,9 @@
 Knows no codec: the rules are in the file of each.
 """
 
+from collections import deque
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from sfu.wire.rtp import RtpView
 
@@ -85,6 +86,41 @@ class Rule(Protocol):
     def decide(self, layer: Layer, decided: Decided) -> Patch | None:
         """The answer for `layer.key`, which has none yet; it is entered, too."""
         ...
+
+
+T = TypeVar("T")
+
+# Gaps that are remembered: at 30 a second, 4 s.
+_MAX_GAPS: Final = 128
+
+
+class Gaps(Generic[T]):
+    """Numbers that were missing when a later one came, with what held for them then.
+
+    A gap is kept as one however wide it is, as a sender may leave gaps with every packet.
+    """
+
+    __slots__ = ("_gaps",)
+
+    def __init__(self) -> None:
+        self._gaps: deque[tuple[int, int, T]] = deque(maxlen=_MAX_GAPS)  # first, stop; ascending
+
+    def add(self, first: int, stop: int, held: T) -> None:
+        """The numbers from `first` up to but not `stop` are missing; all are above those of before."""
+        self._gaps.append((first, stop, held))
+
+    def find(self, number: int) -> T | None:
+        """What held for `number`; None if it was not missing, or is forgotten."""
+        for first, stop, held in reversed(self._gaps):
+            if number >= stop:
+                return None
+            if number >= first:
+                return held
+        return None
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._gaps.clear()
 
 
 class Numbers:

@@ -6,14 +6,12 @@ Receivers take a missing picture id for a missing picture and wait, so what is d
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, PASS, Decided, Layer, LayerReader, Numbers, Patch
+from sfu.flow.layers.layer import ALL, PASS, Decided, Gaps, Layer, LayerReader, Numbers, Patch
 from sfu.wire.codecs.vp8 import read_descriptor
 from sfu.wire.rtp import RtpView
 
 # More pictures missing at once than this are no loss: the encoder began its ids anew. At 60 a second, 2 s.
 _MAX_GAP: Final = 128
-# Pictures that may still come late; each was missing when a later one came.
-_MAX_MISSING: Final = 256
 
 
 @dataclass(slots=True)
@@ -96,7 +94,7 @@ class Vp8Rule:
         self._tl0 = -1  # TL0PICIDX out of the newest picture
         self._tl0_offset = 0
         # Offsets of pictures that were missing when a later one came.
-        self._missing: dict[int, int] = {}
+        self._missing = Gaps[int]()
 
     @property
     def spatial(self) -> int:
@@ -137,7 +135,7 @@ class Vp8Rule:
         highest = self._highest
         if number <= highest:
             # Late, and nothing of it came in time. It has a number out, which would be missed: whatever its layer.
-            offset = self._missing.pop(number, None)
+            offset = self._missing.find(number)
             patch = None if offset is None else self._forward(layer, offset)
             decided[layer.key] = patch
             return patch
@@ -163,11 +161,7 @@ class Vp8Rule:
         if layer.picture - first > _MAX_GAP:
             self._continue(layer)
             return
-        missing = self._missing
-        for number in range(first, layer.picture):
-            missing[number] = self._offset
-        while len(missing) > _MAX_MISSING:
-            del missing[next(iter(missing))]
+        self._missing.add(first, layer.picture, self._offset)
 
     def _move(self, layer: Vp8Layer) -> None:
         allowed = self._allowed

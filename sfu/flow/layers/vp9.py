@@ -7,13 +7,13 @@ place in its group by its id. Only a switch shifts them.
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Layer, Numbers, Patch
+from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Gaps, Layer, Numbers, Patch
 from sfu.wire.codecs.vp9 import read_descriptor
 from sfu.wire.rtp import RtpView
 
 # More pictures missing at once than this are no loss: the encoder began its ids anew. At 60 a second, 2 s.
 _MAX_GAP: Final = 128
-# Pictures whose limits are known: for what comes late, and for the other layers of the newest.
+# Pictures whose limits are known: for packets that come late, and for the other layers of the newest.
 _MAX_PICTURES: Final = 256
 
 
@@ -98,6 +98,7 @@ class Vp9Rule:
         "_aim_temporal",
         "_begun",
         "_highest",
+        "_missing",
         "_offset",
         "_pictures",
         "_spatial",
@@ -120,6 +121,7 @@ class Vp9Rule:
         self._tl0_offset = 0
         # Highest spatial and temporal layer of each picture that may pass, with the offset.
         self._pictures: dict[int, tuple[int, int, int]] = {}
+        self._missing = Gaps[tuple[int, int, int]]()
 
     @property
     def spatial(self) -> int:
@@ -144,6 +146,7 @@ class Vp9Rule:
         self._begun = True
         self._highest = layer.picture - 1
         self._pictures.clear()
+        self._missing.clear()
         self._restart()
 
     def _restart(self) -> None:
@@ -163,7 +166,7 @@ class Vp9Rule:
             self._next_picture(layer)
         if layer.picture == self._highest and layer.spatial > self._top_spatial:
             self._top_spatial = layer.spatial
-        limits = self._pictures.get(layer.picture)
+        limits = self._pictures.get(layer.picture) or self._missing.find(layer.picture)
         if limits is None or layer.spatial > limits[0] or layer.temporal > limits[1]:
             decided[layer.key] = None  # too high, or from before the start
             return None
@@ -174,13 +177,10 @@ class Vp9Rule:
     def _next_picture(self, layer: Vp9Layer) -> None:
         number = layer.picture
         first = self._highest + 1
-        pictures = self._pictures
         if number - first > _MAX_GAP:
             self._continue(layer)
-        else:
-            limits = (self._spatial, self._temporal, self._offset)
-            for missing in range(first, number):
-                pictures[missing] = limits
+        elif number > first:
+            self._missing.add(first, number, (self._spatial, self._temporal, self._offset))
         self._highest = number
         if layer.key_frame:
             self._restart()
@@ -190,6 +190,7 @@ class Vp9Rule:
             self._temporal = self._aim_temporal
         if layer.temporal > self._top_temporal:
             self._top_temporal = layer.temporal
+        pictures = self._pictures
         pictures[number] = (self._spatial, self._temporal, self._offset)
         while len(pictures) > _MAX_PICTURES:
             del pictures[next(iter(pictures))]

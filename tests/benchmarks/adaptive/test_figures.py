@@ -80,7 +80,9 @@ def test_freezes_and_pauses_add_up_over_all_pictures() -> None:
     made = record(((0.0, 1_000_000),), 20, lambda at: 900_000)
     (display,) = made.displays
     display.freezes += [Freeze(3.0, 4.0), Freeze(8.0, 8.5)]
-    second = Display(shown=[Shown(1.0, 0, 0)], pauses=[Freeze(5.0, 20.0)], freezes=[Freeze(1.0, 5.0)])
+    second = Display(
+        shown=[Shown(1.0, 0, 0), Shown(5.1, 0, 0)], pauses=[Freeze(5.0, 20.0)], freezes=[Freeze(1.0, 5.0)]
+    )
     made.displays.append(second)
     found = result(profile_of(made), made)
     assert (found.frozen_s, found.freezes, found.paused_s) == (5.5, 3, 15)
