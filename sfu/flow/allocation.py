@@ -35,11 +35,11 @@ _LOOK_AGAIN: Final = 0.5
 # each time that a raise had to be taken back within _FAILED seconds. All is forgotten after _FORGOTTEN seconds.
 _HOLD: Final = 0.7
 _HOLD_LOWERED: Final = 1.0
-_HOLD_MAX: Final = 4.0
+_HOLD_MAX: Final = 8.0
 _FAILED: Final = 15.0
 _FORGOTTEN: Final = 30.0
 # And before a slot is lowered for another one's sake, when nothing but rates has changed.
-_HOLD_TAKING: Final = 1.5
+_HOLD_TAKING: Final = 3.0
 # A priority is so many steps ahead of the one below: the temporal layers of one picture size.
 LEAD: Final = 3
 

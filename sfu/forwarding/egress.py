@@ -121,6 +121,11 @@ class Egress:
             for stream in self.running:
                 stream.slow = paced and stream.paceable
 
+    @property
+    def _rate_bps(self) -> float:
+        """What leaves of what waits; a little less does for the moment in which a queue of the link is emptied."""
+        return max(self.pacer.rate_bps, self.estimator.target_bps)
+
     def report_by(self, at: float) -> None:
         """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
         if self.reports_at is None or at < self.reports_at:
@@ -174,7 +179,7 @@ class Egress:
             if not first:  # one that is not sent again now is asked for once more, and cuts no frame off
                 self.clogged = True
             return False
-        if pacer.queued_bytes * 8 > CLOGGED * self.estimator.target_bps:
+        if pacer.queued_bytes * 8 > CLOGGED * self._rate_bps:
             self.clogged = True
         if idle:
             # What led here came from a publisher: this connection has no wake-up of its own.
@@ -236,7 +241,7 @@ class Egress:
             if self._alive_at is not None and now >= self._alive_at:
                 self._alive_at = now + ALIVE_STEP
                 self._pad(padders, ALIVE_BYTES, now)
-        if self.clogged and self.pacer.queued_bytes * 8 < CLEARED * self.estimator.target_bps:
+        if self.clogged and self.pacer.queued_bytes * 8 < CLEARED * self._rate_bps:
             self.clogged = False
             return True
         return False

@@ -266,6 +266,7 @@ def test_a_link_that_carries_nothing_pauses_the_video_and_tells() -> None:
 
 def test_loss_on_the_way_is_repaired_with_the_patches_of_the_first_copy() -> None:
     world, _, viewer = room(2e6)
+    world.run(5.0)  # what is lost just before a switch of encodings is not sent again
     viewer.to_client.loss = 0.03
     world.run(10.0)
     viewer.to_client.loss = 0.0

@@ -84,9 +84,9 @@ class RateControl:
         self._at = now
         if throughput_bps < sent_bps * _UNPROVEN or throughput_bps > self.rate_bps:
             rate = BACKOFF * throughput_bps
+            self.learn(throughput_bps)
         else:  # what is sent passes, so the limit is between that and the estimate
             rate = BACKOFF * max(self.rate_bps, throughput_bps)
-        self.learn(throughput_bps)
         self.rate_bps = min(rate, self.rate_bps)
 
     def learn(self, throughput_bps: float) -> None:

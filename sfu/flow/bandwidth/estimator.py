@@ -11,7 +11,9 @@ from operator import sub
 from typing import Final
 
 from sfu.flow.bandwidth.aimd import RateControl
+from sfu.flow.bandwidth.belief import Belief
 from sfu.flow.bandwidth.busy import BusyRate
+from sfu.flow.bandwidth.drain import EMPTY, Drain
 from sfu.flow.bandwidth.loss import LossTest
 from sfu.flow.bandwidth.overuse import Usage
 from sfu.flow.bandwidth.probing import Probe, Probing
@@ -28,15 +30,11 @@ _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
 _IDLE: Final = 0.5  # of the estimate is sent, no more: then a stall must not cost what was proven
 _REAL: Final = 0.02  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
-_EMPTY: Final = 0.015  # seconds that are as good as none
 _JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
 _NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
 _NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
 _QUARTER_PACKET: Final = 2400  # bits
-_DRAIN: Final = 0.4  # seconds of queue for which least is sent, to empty it
-_LEAST_DRAIN: Final = 0.4  # of the rate: what is held back waits as well
 _LONG: Final = 0.15  # seconds that a queue stands at when a few packets are enough to believe it
-_PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _SILENT: Final = 0.7  # of the rate stays at each
@@ -44,25 +42,14 @@ _AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe th
 _SOON: Final = 0.1  # seconds until one looks again
 _LATELY: Final = 0.35  # seconds that what was measured in a queue says what the link carries
 _CARRIED: Final = 0.95  # of that is sent from then on
+_LITTLE, _ALIKE = 0.7, 0.05  # of the rate, and the difference of what is sent and what comes: no limit is met
 _STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a queue yet
 _LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries,
 _LEAST_NOISY: Final = 0.85  # and where one hardly knows that there is a queue
-_PACE: Final = (
-    1.5  # times the target leave at most: a key frame is spread over the time that it takes anyway,
-)
+_PACE: Final = 1.5  # times the target leave at most: a key frame takes its time on the link anyway,
 _FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
 _CAPACITY_PACE: Final = 1.05  # times that
 _START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
-_BELIEVED: Final = (
-    2.5  # times what passes, and no more, is believed of a probe until media passes at that rate;
-)
-_DOUBTED: Final = 1.25  # times the rate where the link was seen to be full with less,
-_PROMISE: Final = 5.0  # seconds for which the rest of it may still be believed
-_UNUSED: Final = 1.0  # seconds after which a longer probe takes the place of media that there is not
-_HABIT: Final = 0.05  # weight of a feedback in what usually passes
-_FORGET: Final = 0.998  # of the most that passed, per feedback
-_CONFIRMED: Final = 0.9  # of what was proven passes: it is true
-_NOT_OURS: Final = 4.0  # seconds that a queue has stood although nothing grows: it is no queue
 
 
 class Source(StrEnum):
@@ -80,37 +67,10 @@ class BandwidthEstimator:
     """
 
     __slots__ = (
-        "_backed_off",
-        "_before",
-        "_busy",
-        "_calm_at",
-        "_ceiling",
-        "_drain_until",
-        "_floor",
-        "_habit",
-        "_last_feedback",
-        "_look_at",
-        "_loss",
-        "_most",
-        "_noticed",
-        "_packets",
-        "_probed_until",
-        "_probing",
-        "_promise",
-        "_promised_at",
-        "_rate",
-        "_silent_at",
-        "_standing",
-        "_start",
-        "_throughput",
-        "_trend",
-        "_usage",
-        "_wish",
-        "pacing_bps",
-        "round_trip",
-        "source",
-        "target_bps",
-    )
+        "_backed_off", "_belief", "_busy", "_ceiling", "_drain", "_floor", "_last_feedback", "_look_at", "_loss",
+        "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput", "_trend",
+        "_usage", "_wish", "pacing_bps", "round_trip", "source", "target_bps",
+    )  # fmt: skip
 
     def __init__(
         self, *, start_bps: int = 300_000, floor_bps: int = 30_000, ceiling_bps: int = 50_000_000
@@ -130,20 +90,15 @@ class BandwidthEstimator:
         self._rate = RateControl(float(start_bps))
         self._loss = LossTest()
         self._probing = Probing()
+        self._belief = Belief(self._rate, self._probing, float(start_bps))
+        self._drain = Drain()
         self._usage = Usage.NORMAL
         self._wish = 0.0
         self._noticed = start_bps  # the target that the owner was told of last
         self._backed_off = float("-inf")
-        self._before = 0.0  # the rate before that, while its queue is emptied
-        self._calm_at = float("-inf")  # when there was no queue
-        self._drain_until: float | None = None  # a queue is being emptied, at most until then
         self._last_feedback = float("-inf")
         self._silent_at = float("-inf")  # the last reduction for silence
         self._probed_until = float("-inf")  # growing delay is the work of a probe
-        self._promise = 0.0  # what a probe has shown beyond what was believed of it
-        self._promised_at = float("-inf")
-        self._start = float(start_bps)
-        self._habit = self._most = 0.0  # what passes for seconds, and the most of it of late
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
 
     @property
@@ -219,11 +174,7 @@ class BandwidthEstimator:
             return None
         target = self.target_bps
         jitter = self._standing.spread if self._noisy() else 0.0
-        waited = now - self._promised_at >= _UNUSED
-        idle = self._throughput.long_bps < target * _CONFIRMED
-        thorough = (
-            self._promise > target and waited and idle and not self.limited and not self._probing.refuted
-        )
+        thorough = self._belief.thorough(self._passes(), now)
         sent = self._throughput.sent_bps
         probe = self._probing.begin(target, self._wish, sent, jitter, now, thorough=thorough)
         if probe is not None:
@@ -279,12 +230,14 @@ class BandwidthEstimator:
         jitter = standing.spread * _JITTER
         idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
         queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
-        self._drained(queue, now)
-        if self._drain_until is not None:
+        if self._drain.on:
+            rate.hold(now)
             self._correct()
+            if self._drain.update(queue, now):
+                standing.rebase()
         probed = now <= self._probed_until
         over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
-        if not over and self._drain_until is None:
+        if not over and not self._drain.on:
             full = _FULL + jitter + (_NOISY_PROBE if noisy and probed else 0.0)
             over = standing.delay(*_SURE, now) > full
             if not over and queue > _LONG + jitter:
@@ -296,17 +249,17 @@ class BandwidthEstimator:
             self._usage is Usage.NORMAL
             and not self._loss.raised
             and queue < _FULL + jitter
-            and self._drain_until is None
+            and not self._drain.on
         ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
-            self._redeem(self._passes(), now)
+            self._belief.passed(self._passes(), now)
         else:
             rate.hold(now)
 
     def _back_off(self, throughput: float, queue: float, now: float) -> None:
         rate = self._rate
         before = rate.rate_bps
-        self._backed_off, self._before = now, before
+        self._backed_off, self._drain.before_bps = now, before
         carried = self._carried(now - _LATELY)
         if not carried:
             rate.back_off(throughput, self._throughput.sent_bps, now)
@@ -318,47 +271,30 @@ class BandwidthEstimator:
             rate.rate_bps = before * _STUBBORN
         rate.hold(now)
         self._probing.dropped(before, rate.rate_bps, now, full=not self._noisy())
-        self._promise = 0.0
+        self._belief.dropped()
         self._loss.skip(now)  # what the queue had no room for
-        self._drain(queue, now)
+        self._drain.begin(queue, self.round_trip, now)
 
     def _carried(self, since: float) -> float:
         """What the link carries, as measured after `since`; 0: not measured."""
         if self._noisy() or not self._busy.fresh(since):
             return 0.0
-        return self._busy.rate_bps * _CARRIED / (1 - self._loss.inherent)
+        carried = self._busy.rate_bps * _CARRIED / (1 - self._loss.inherent)
+        sent, came = self._throughput.sent_bps, self._throughput.short_bps
+        if carried < self._rate.rate_bps * _LITTLE and abs(came - sent) < sent * _ALIKE:
+            return 0.0  # so little is sent, and all of it passes: that is no limit
+        return carried
 
     def _correct(self) -> None:
         """While the queue stands that a drop was for, what it should have dropped to becomes clear."""
-        carried = self._carried(self._backed_off)
-        if carried and self._before:
+        carried, before = self._carried(self._backed_off), self._drain.before_bps
+        if carried and before:
             self._rate.learn(carried / _CARRIED)
-            self._rate.rate_bps = min(self._before, carried)
-
-    def _drain(self, queue: float, now: float) -> None:
-        """Send less until the queue is empty, at most as long as that can take."""
-        takes = queue / (1 - 0.85 * self._draining(queue)) + self.round_trip + 0.2
-        self._drain_until = now + takes * _PATIENCE
+            self._rate.rate_bps = min(before, carried)
 
     def _noisy(self) -> bool:
         """Whether delays differ by more than packets that wait for each other explain."""
         return self._standing.spread > _NOISY + _QUARTER_PACKET / self.target_bps
-
-    def _drained(self, queue: float, now: float) -> None:
-        """See whether the queue that was to be emptied is; if not in time, it is not ours."""
-        if self._drain_until is None:
-            return
-        self._rate.hold(now)
-        if queue >= _EMPTY and now <= self._drain_until:
-            return
-        if queue >= _EMPTY:
-            self._standing.rebase()
-        self._drain_until = None
-        self._before = 0.0
-
-    def _draining(self, queue: float) -> float:
-        """The share of the rate that is sent while `queue` seconds are to be emptied."""
-        return max(1 - max(queue - _EMPTY, 0.0) / _DRAIN, _LEAST_DRAIN)
 
     def _proven(self, now: float) -> None:
         """A probe was told of."""
@@ -367,64 +303,29 @@ class BandwidthEstimator:
         self._probed_until = now + _AFTERMATH
         if rate is None or cluster is None or self._loss.trying:
             return
-        if self._drain_until is not None and not cluster.noisy:
+        if self._drain.on and not cluster.noisy:
             return
-        before = self._rate.rate_bps
-        if rate > before:
+        if rate > self._rate.rate_bps:
             self._loss.skip(now)
-            believed = self._believe(rate, thorough=cluster.thorough)
-            self._promise, self._promised_at = (rate, now) if believed < rate else (0.0, now)
-            self._probing.believed(before, believed, wholly=believed == rate, now=now)
-            self._rate.prove(believed, now)
+            self._belief.result(rate, self._passes(), now, thorough=cluster.thorough)
         if cluster.limited:
             if rate > self._rate.rate_bps * 0.9 and not self._noisy():
                 self._rate.learn(rate)
             queue = self._standing.delay(*_QUICK, now)
-            if queue > _EMPTY:
-                self._drain(queue, now)
-
-    def _believe(self, rate: float, *, thorough: bool) -> float:
-        """What a probe that passed at `rate` is taken for: buffers and buckets of tokens pass a short one at any rate."""
-        before, capacity = self._rate.rate_bps, self._rate.capacity_bps
-        if thorough:
-            return rate
-        if self._probing.refuted or (capacity is not None and rate > capacity * _DOUBTED):
-            known = 0.0 if self._probing.refuted else self._most
-            return min(rate, max(before * _DOUBTED, known))
-        return min(rate, max(self._passes() * _BELIEVED, self._start, before))
+            if queue > EMPTY:
+                self._drain.begin(queue, self.round_trip, now)
 
     def _passes(self) -> float:
         return self._throughput.long_bps / (1 - self._loss.inherent)
-
-    def _redeem(self, throughput: float, now: float) -> None:
-        """Media passes: of what was promised more is believed."""
-        probing, rate = self._probing, self._rate
-        self._habit += (throughput - self._habit) * _HABIT
-        self._most = max(self._most * _FORGET, self._habit)
-        if self._habit > probing.raised_bps * _CONFIRMED:
-            probing.confirmed(now)
-        if not self._promise:
-            return
-        if now - self._promised_at > _PROMISE:
-            self._promise = 0.0
-        elif not probing.refuted and self._promise < (rate.capacity_bps or self._ceiling) * _DOUBTED:
-            believed = min(self._promise, throughput * _BELIEVED)
-            if believed > rate.rate_bps * (1 + _NOTICEABLE):
-                before = rate.rate_bps
-                rate.prove(believed, now)
-                probing.believed(before, believed, wholly=believed == self._promise, now=now)
-                if believed == self._promise:
-                    probing.go_on(now)
-                self._promise = 0.0 if believed == self._promise else self._promise
 
     def _calm(self, now: float) -> bool:
         """Whether more may be tried."""
         return (
             self._usage is Usage.NORMAL
-            and self._drain_until is None
+            and not self._drain.on
             and not self._loss.trying
             and now - self._last_feedback < 0.5
-            and self._standing.delay(*_SURE, now) < _EMPTY + 0.01
+            and self._standing.delay(*_SURE, now) < EMPTY + 0.01
         )
 
     def _silent(self, now: float) -> bool:
@@ -451,8 +352,8 @@ class BandwidthEstimator:
         capacity = self._rate.capacity_bps
         if capacity is not None:
             pace = min(pace, max(target * _FULL_PACE, capacity * _CAPACITY_PACE))
-        if self._drain_until is not None:
-            pace = min(pace, target) * self._draining(self._standing.delay(*_QUICK, now))
+        if self._drain.on:
+            pace = min(pace, target) * self._drain.share(self._standing.delay(*_QUICK, now))
         self.pacing_bps = max(round(pace), self._floor)
         if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
             self._noticed = target
