@@ -143,8 +143,8 @@ class Cluster:
             arrived = (self._bytes - self._head + around) * 8 * full / span
             rest = self._last_arrival - self._middle_arrival
             if self._count >= _HALVES and self._middle_bytes and rest > _SHORTEST:
-                around = around * (self._bytes - self._middle_bytes) / self._bytes
-                later = (self._bytes - self._middle_bytes + around) * 8 * full / rest
+                half = self._bytes - self._middle_bytes
+                later = (half + around * half / self._bytes) * 8 * full / rest
                 if self.thorough or later < arrived * _USED_UP:
                     arrived = min(arrived, later)
         rate = min(sent, arrived)

@@ -47,7 +47,7 @@ _STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a que
 _LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries,
 _LEAST_NOISY: Final = 0.85  # and where one hardly knows that there is a queue
 _PACE: Final = 1.5  # times the target leave at most: a key frame takes its time on the link anyway,
-_FULL_PACE: Final = 1.1  # and so many where that would be more than the link is known to carry,
+_FULL_PACE: Final = 1.05  # and so many where that would be more than the link is known to carry,
 _CAPACITY_PACE: Final = 1.05  # times that
 _START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
 
@@ -68,8 +68,8 @@ class BandwidthEstimator:
 
     __slots__ = (
         "_backed_off", "_belief", "_busy", "_ceiling", "_drain", "_floor", "_last_feedback", "_look_at", "_loss",
-        "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput", "_trend",
-        "_usage", "_wish", "pacing_bps", "round_trip", "source", "target_bps",
+        "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput",
+        "_trend", "_usage", "_wish", "pacing_bps", "round_trip", "source", "target_bps",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class BandwidthEstimator:
     ) -> None:
         assert 0 < floor_bps <= start_bps <= ceiling_bps
         self.target_bps = start_bps
-        self.pacing_bps = max(_PACE * start_bps, _START_PACE)
+        self.pacing_bps = max(round(_PACE * start_bps), _START_PACE)
         self.source = Source.NONE
         self.round_trip = _INITIAL_ROUND_TRIP
         """Seconds; set by the owner when reports say more."""

@@ -110,7 +110,7 @@ class Probing:
             self._due = now + _RECOVER_AFTER
 
     def believed(self, before_bps: float, rate_bps: float, *, wholly: bool, now: float) -> None:
-        """The estimate was raised by a probe, from `before_bps`; not `wholly` if media has to confirm it before more is tried."""
+        """A probe raised the estimate from `before_bps`; not `wholly` if media has to confirm it first."""
         self._raised_at, self._raised_from = now, before_bps
         self.raised_bps, self._more = rate_bps, not wholly
         if not wholly:

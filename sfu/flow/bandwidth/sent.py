@@ -26,7 +26,8 @@ class Receipt:
     """What one feedback told that was not known before. Valid until the next one is matched."""
 
     __slots__ = (
-        "arrivals", "bytes", "first", "gap", "late", "lost", "lost_bytes", "received", "recovered", "sends", "sizes", "stop",
+        "arrivals", "bytes", "first", "gap", "late", "lost", "lost_bytes", "received", "recovered", "sends", "sizes",
+        "stop",
     )  # fmt: skip
 
     def __init__(self) -> None:
