@@ -156,17 +156,17 @@ class Participant:
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
-                stream = receive[mid].stream or f"slot-{mid}"
+                sync = receive[mid].stream or f"slot-{mid}"
                 kind = entry.section.kind
                 steered = kind == "video"
                 egress = self._link.egress
-                slot = Slot(mid, kind, profile, egress, stream, self._slot_changed, steered=steered)
+                slot = Slot(mid, kind, profile, egress, sync, self._slot_changed, steered=steered)
                 self.slots[mid] = slot
                 self._link.add(slot)
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                slot.stream = receive[mid].stream or slot.stream
+                slot.sync = receive[mid].stream or slot.sync
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
@@ -178,7 +178,7 @@ class Participant:
         if slot is None:
             return None
         has_rtx = any(rtx is not None for _, _, rtx in slot.profile.payload_types)
-        return Outbound(slot.ssrc, slot.rtx_ssrc if has_rtx else None, slot.cname, slot.stream, f"slot-{mid}")
+        return Outbound(slot.ssrc, slot.rtx_ssrc if has_rtx else None, slot.cname, slot.sync, f"slot-{mid}")
 
     # -- slots and publications ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from sfu.flow.wants import Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.quality import WHOLE
+from sfu.forwarding.quality import WHOLE, WIDE
 from sfu.forwarding.slot import Slot, SlotState, Target
 from sfu.rooms.budget import Budget
 from sfu.rooms.member import Bandwidth, SlotFlow, View
@@ -31,7 +31,6 @@ RARELY: Final = 5.0
 PATIENCE: Final = 2.0
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
-_WIDE: Final = 16 / 9
 
 
 @dataclass(slots=True)
@@ -144,7 +143,7 @@ class Sharing:
             last_n = False
         height = view.height
         if view.width and height:
-            height = min(height, round(view.width / _WIDE))
+            height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
             tuple(_options(slot, publication, now)),
