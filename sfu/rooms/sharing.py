@@ -168,6 +168,8 @@ class Sharing:
         self._limits[slot.mid] = choice.limit
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
+            if slot.target is None and slot.state is not SlotState.PAUSED:
+                self._short.pop(slot.mid, None)  # it was for another video, or before a pause
             since = self._short.setdefault(slot.mid, now)
             if self._budget.settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
                 option = want.options[0]

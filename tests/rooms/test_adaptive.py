@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from sfu.forwarding.slot import SlotState
 from sfu.rooms.member import View
 from tests.rooms.adaptive import RATE, Camera, Viewer, World
 
@@ -262,6 +263,22 @@ def test_a_link_that_carries_nothing_pauses_the_video_and_tells() -> None:
     numbers = sorted(viewer.pieces)
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
     assert missing <= viewer.to_client.overflowed
+
+
+def test_the_next_video_of_a_paused_slot_has_its_own_patience() -> None:
+    world, _, viewer = room(3e6)
+    other = world.camera()
+    viewer.to_client.queue_limit = 30_000
+    world.run(5.0)
+    viewer.to_client.rate_bps = 45e3
+    world.run(10.0)
+    assert viewer.slot.state is SlotState.PAUSED
+    viewer.peer.observer.take()
+    assert viewer.participant.point("5", other.publication, world.now).state == "active"
+    world.run(0.5)
+    assert ("paused", "5") not in viewer.peer.observer.take()
+    world.run(4.0)
+    assert ("paused", "5") in viewer.peer.observer.take()
 
 
 def test_loss_on_the_way_is_repaired_with_the_patches_of_the_first_copy() -> None:
