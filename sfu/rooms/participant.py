@@ -190,7 +190,7 @@ class Participant:
         if wanted is not None:
             check_kind(mid, slot.kind, wanted.id, wanted.kind)
         slot.point(wanted, now)
-        self._sharing.allocate(now)
+        self._sharing.pointed(slot, now)
         return _slot_view(slot)
 
     def view(self, views: Mapping[str, View], now: float) -> None:

@@ -77,6 +77,23 @@ class Sharing:
         self._views.update(views)
         self.touch(now)
 
+    def pointed(self, slot: Slot, now: float) -> None:
+        """The slot shows another video, or none: divide again at once, or as soon as it is time.
+
+        What waits is shown at the least for a while, unless last-N leaves it out: that holds from now on.
+        """
+        self._limits.pop(slot.mid, None)
+        if now >= self._last + LEAST_INTERVAL:
+            self.allocate(now)
+            return
+        self.touch(now)
+        if _shows_video(slot) and slot.target is None:
+            kept = self._room.kept(self._participant)
+            view = self._views.get(slot.mid, _DEFAULT)
+            if view.visible and _left_out(_publication(slot), view, kept):
+                self._limits[slot.mid] = Limit.LAST_N
+                slot.pause(_REASONS[Limit.LAST_N], now)
+
     def forget(self, mid: str) -> None:
         """The slot is gone."""
         self._views.pop(mid, None)
@@ -138,9 +155,7 @@ class Sharing:
     def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
-        last_n = kept is not None and publication.participant not in kept
-        if view.pinned or publication.source == "screen":
-            last_n = False
+        last_n = _left_out(publication, view, kept)
         height = view.height
         if view.width and height:
             height = min(height, round(view.width / WIDE))
@@ -235,6 +250,13 @@ def _shows_video(slot: Slot) -> bool:
 def _publication(slot: Slot) -> Publication:
     assert slot.publication is not None, "chosen for it"
     return slot.publication
+
+
+def _left_out(publication: Publication, view: View, kept: frozenset[str] | None) -> bool:
+    """Whether last-N, which leaves the videos of `kept`, leaves this one out."""
+    if view.pinned or publication.source == "screen":
+        return False
+    return kept is not None and publication.participant not in kept
 
 
 def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:

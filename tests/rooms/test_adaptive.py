@@ -39,6 +39,19 @@ def room(rate_bps: float | None, *, wide: bool = True) -> tuple[World, Camera, V
     return world, camera, world.viewer(camera, rate_bps, wide=wide)
 
 
+def count_divisions(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the viewer's downlink is divided from now on."""
+    sharing = viewer.participant._sharing
+    divide, divided = sharing.allocate, []
+
+    def counted(now: float) -> None:
+        divided.append(now)
+        divide(now)
+
+    monkeypatch.setattr(sharing, "allocate", counted)
+    return divided
+
+
 # -- what a link carries -------------------------------------------------------------------------------------
 
 
@@ -131,14 +144,7 @@ def test_a_small_tile_gets_the_small_picture_and_nobody_sends_more() -> None:
 def test_a_flood_of_views_costs_ten_divisions_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     world, _, viewer = room(20e6)
     world.run(1.0)
-    sharing = viewer.participant._sharing
-    divide, divided = sharing.allocate, []
-
-    def counted(now: float) -> None:
-        divided.append(now)
-        divide(now)
-
-    monkeypatch.setattr(sharing, "allocate", counted)
+    divided = count_divisions(viewer, monkeypatch)
     for height in range(100):
         viewer.participant.view({"5": View(320, 180 + height)}, world.now)
         world.run(0.01)
@@ -232,6 +238,22 @@ def test_pointed_twenty_times_in_a_row_it_waits_for_one_key_frame() -> None:
     assert min(shown for shown, _, _ in viewer.shown() if shown > at) - at < 0.5
     numbers = sorted(viewer.pieces)
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def test_a_flood_of_pointing_costs_ten_divisions_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, camera, viewer = room(20e6)
+    other = world.camera()
+    world.run(2.0)
+    divided = count_divisions(viewer, monkeypatch)
+    for turn in range(100):
+        target = (other, camera)[turn % 2]
+        view = viewer.participant.point("5", target.publication, world.now)
+        assert (view.publication, view.state) == (target.publication, "active")
+        world.run(0.01)
+    assert 2 <= len(divided) <= 12
+    at = world.now
+    world.run(1.0)
+    assert min(shown for shown, _, _ in viewer.shown() if shown > at) - at < 0.5
 
 
 def test_pointing_to_a_publication_that_sleeps() -> None:
