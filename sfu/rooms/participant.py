@@ -262,6 +262,7 @@ class Participant:
             "subscriptions": [slot.stats() for slot in self.slots.values()],
             "available_bps": self._link.egress.available_bps,
             "estimate": self._link.egress.estimator.stats(now),
+            "pacing": self._link.pacing_stats(),
             "receiver_estimate_bps": self._link.ingress.estimate_bps,
             "drops": drop_stats(self._link.ingress.drops),
         }

@@ -122,6 +122,10 @@ def test_a_key_frame_leaves_over_time_where_the_link_is_slow() -> None:
     assert 0.02 < span < 0.3
     leaving = [at for at, _, ssrc in viewer.left if ssrc == viewer.slot.ssrc]
     assert max(Counter(leaving).values()) < len(frame)
+    pacing = viewer.participant.stats(world.now)["pacing"]
+    assert isinstance(pacing, dict)
+    assert pacing["waited"] >= 5
+    assert pacing["refused"] == 0
     assert_sound(viewer)
 
 
