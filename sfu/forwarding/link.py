@@ -142,6 +142,11 @@ class MediaLink:
         due = (slot.report_deadline for slot in slots)
         egress.reports_at = min((at for at in due if at is not None), default=None)
 
+    def pacing_stats(self) -> dict[str, int]:
+        """What waits before this link, and what had to."""
+        pacer = self.egress.pacer
+        return {"queued_bytes": pacer.queued_bytes, "waited": pacer.paced, "refused": pacer.refused}
+
     def close(self) -> None:
         """Close every slot, and take nothing more in. Idempotent."""
         for slot in list(self._slots.values()):
