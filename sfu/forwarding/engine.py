@@ -63,13 +63,13 @@ class Engine:
         kind: str,
         profile: SendProfile,
         egress: Egress,
-        stream: str,
+        sync: str,
         on_change: Callable[[Slot], None],
         *,
         steered: bool = False,
     ) -> Slot:
         """A slot of a connection whose egress this engine made."""
-        return Slot(mid, kind, profile, egress, stream, on_change, steered=steered)
+        return Slot(mid, kind, profile, egress, sync, on_change, steered=steered)
 
     def fan(self, slots: Sequence[Slot]) -> Fan | None:
         """One call for all these slots; None where each is given its packets by itself."""

@@ -14,11 +14,12 @@ from sfu.flow.layer_rates import LayerRates
 # of an encoding that has not been measured. 1280x720 is 1.5 Mbit/s, 320x180 is 140 kbit/s.
 _BPS_PER_PIXEL = 1.6
 _LEAST_BPS = 50_000
-_WIDE = 16 / 9
+# Width by height, as of most cameras.
+WIDE = 16 / 9
 # The temporal layer of an option that is the whole encoding.
 WHOLE = 7
-# Of the largest encoding until a key frame tells it.
-_ASSUMED_HEIGHT = 720
+# Of the largest encoding, in pixels, until a key frame tells it; each one below is half as high.
+ASSUMED_HEIGHT = 720
 
 
 class Quality:
@@ -29,7 +30,7 @@ class Quality:
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
-        self.assumed_height = _ASSUMED_HEIGHT
+        self.assumed_height = ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
         self._known: tuple[object, ...] | None = None  # what the options were made of
         self._options: list[Option] = []
@@ -64,7 +65,7 @@ class Quality:
     def _find_options(self, measured: Mapping[tuple[int, int], int], rank: int) -> list[Option]:
         if not measured:
             height = self.height
-            bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
+            bps = round(_LEAST_BPS + _BPS_PER_PIXEL * WIDE * height * height)
             return [Option(self.rid, max(len(self._heights) - 1, 0), WHOLE, bps, height, rank)]
         found = [
             Option(self.rid, spatial, temporal, bps, self.layer_height(spatial), rank)

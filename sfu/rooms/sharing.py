@@ -14,7 +14,7 @@ from sfu.flow.wants import Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.quality import WHOLE
+from sfu.forwarding.quality import WHOLE, WIDE
 from sfu.forwarding.slot import Slot, SlotState, Target
 from sfu.rooms.budget import Budget
 from sfu.rooms.member import Bandwidth, SlotFlow, View
@@ -26,12 +26,10 @@ LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
 # The same where nothing limits what is sent, so that rates are of no matter.
 RARELY: Final = 5.0
-# Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
-# nothing is to be sent.
-PATIENCE: Final = 2.0
+# Seconds for which a share is too small before its video is paused.
+PATIENCE: Final = 1.0
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
-_WIDE: Final = 16 / 9
 
 
 @dataclass(slots=True)
@@ -77,6 +75,23 @@ class Sharing:
         """How slots are shown from now on."""
         self._views.update(views)
         self.touch(now)
+
+    def pointed(self, slot: Slot, now: float) -> None:
+        """The slot shows another video, or none: divide again at once, or as soon as it is time.
+
+        What waits is shown at the least for a while, unless last-N leaves it out: that holds from now on.
+        """
+        self._limits.pop(slot.mid, None)
+        if now >= self._last + LEAST_INTERVAL:
+            self.allocate(now)
+            return
+        self.touch(now)
+        if _shows_video(slot) and slot.target is None:
+            kept = self._room.kept(self._participant)
+            view = self._views.get(slot.mid, _DEFAULT)
+            if view.visible and _left_out(_publication(slot), view, kept):
+                self._limits[slot.mid] = Limit.LAST_N
+                slot.pause(_REASONS[Limit.LAST_N], now)
 
     def forget(self, mid: str) -> None:
         """The slot is gone."""
@@ -139,12 +154,10 @@ class Sharing:
     def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
-        last_n = kept is not None and publication.participant not in kept
-        if view.pinned or publication.source == "screen":
-            last_n = False
+        last_n = _left_out(publication, view, kept)
         height = view.height
         if view.width and height:
-            height = min(height, round(view.width / _WIDE))
+            height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
             tuple(_options(slot, publication, now)),
@@ -169,6 +182,8 @@ class Sharing:
         self._limits[slot.mid] = choice.limit
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
+            if slot.target is None and slot.state is not SlotState.PAUSED:
+                self._short.pop(slot.mid, None)  # it was for another video, or before a pause
             since = self._short.setdefault(slot.mid, now)
             if self._budget.settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
                 option = want.options[0]
@@ -234,6 +249,13 @@ def _shows_video(slot: Slot) -> bool:
 def _publication(slot: Slot) -> Publication:
     assert slot.publication is not None, "chosen for it"
     return slot.publication
+
+
+def _left_out(publication: Publication, view: View, kept: frozenset[str] | None) -> bool:
+    """Whether last-N, which leaves the videos of `kept`, leaves this one out."""
+    if view.pinned or publication.source == "screen":
+        return False
+    return kept is not None and publication.participant not in kept
 
 
 def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:

@@ -62,7 +62,7 @@ def test_plain_packets_never_meet_python(codec: str, most: float, monkeypatch: p
                 met.add((self, seq))
 
         monkeypatch.setattr(Slot, name, counted)
-    world = World(engine("native"), codec)
+    world = World(engine("native"), codec, paced=False)
     camera = Camera(codec, "q" if codec == "vp8" else "", Random(1))
     for subscriber in range(SUBSCRIBERS):
         world.aim(subscriber, 0, 0, ALL, ALL)

@@ -108,10 +108,13 @@ class Wire:
 class Subscriber:
     """One connection with two slots, of which the second may show the same."""
 
-    def __init__(self, engine: Engine, codec: Codec, number: int) -> None:
+    def __init__(self, engine: Engine, codec: Codec, number: int, now: float, *, paced: bool) -> None:
         self.wire = Wire(engine)
         self.link = MediaLink(self.wire)
-        self.link.egress.transport_wide = True
+        if paced:
+            self.link.egress.expect_reports(True, now)
+        else:
+            self.link.egress.transport_wide = True
         # The second knows no transport-wide numbers, the third no descriptor, without which layers have no patches.
         unknown = (None, extensions.TRANSPORT_WIDE, extensions.DEPENDENCY_DESCRIPTOR)[number]
         ids = {uri: id for uri, id in (LAYERED if codec is AV1 else IDS).items() if uri != unknown}
@@ -132,9 +135,9 @@ class Subscriber:
 class World:
     """`step` takes a name and what it needs, all of it in numbers."""
 
-    def __init__(self, engine: Engine, codec: str) -> None:
+    def __init__(self, engine: Engine, codec: str, *, paced: bool = True) -> None:
         self.now = 100.0
-        self._engine, self._codec = engine, CODECS[codec]
+        self._engine, self._codec, self._paced = engine, CODECS[codec], paced
         layered = codec == "vp8"
         known = (SourceGroup(1000, 1001, "cname"),)
         kind = "audio" if codec == "opus" else "video"
@@ -156,9 +159,12 @@ class World:
         asked = self.publisher.ingress.ask_key_frame
         self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked)
         self.publisher.ingress.configure([(self.publication, entry)], reduced_size=True)
-        self.subscribers = [Subscriber(engine, CODECS[codec], n) for n in range(SUBSCRIBERS)]
+        self.subscribers = [self._subscriber(n) for n in range(SUBSCRIBERS)]
         for subscriber in self.subscribers:
             subscriber.slots[0].point(self.publication, self.now)
+
+    def _subscriber(self, number: int) -> Subscriber:
+        return Subscriber(self._engine, self._codec, number, self.now, paced=self._paced)
 
     def wires(self) -> list[Wire]:
         return [link.outlet for link in self._links() if isinstance(link.outlet, Wire)]
@@ -178,7 +184,8 @@ class World:
             egress = subscriber.link.egress
             found.append([slot.stats() | {"octets": slot.octets} for slot in subscriber.slots])
             found.append(egress.estimator.stats(self.now))
-            found.append((egress.pacer.admitted, egress.pacer.paced, egress.pacer.refused, egress.clogged))
+            pacer = egress.pacer
+            found.append((pacer.admitted, pacer.paced, pacer.refused, pacer._free_at, egress.clogged))
         return found
 
     # -- what may happen -------------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ class World:
         old.link.close()
         if old.wire.link is not None:
             old.wire.link.close()
-        new = self.subscribers[who] = Subscriber(self._engine, self._codec, who)
+        new = self.subscribers[who] = self._subscriber(who)
         new.slots[0].point(self.publication, self.now)
 
     def rtcp(self, who: int, data: bytes) -> None:

@@ -100,6 +100,7 @@ cdef extern from "link.h" nogil:
         void *receiving
         protect_function unprotect
         int clogged
+        int paced
         double free_at
         double per_byte
         int64_t waiting

@@ -11,7 +11,6 @@ class Meter:
     def bytes(self, now: float) -> int: ...
     def packets(self, now: float) -> int: ...
     def bps(self, now: float) -> int: ...
-    def packets_per_second(self, now: float) -> float: ...
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -32,6 +31,7 @@ class Link:
     outbox: Outbox
     ready: bool
     clogged: bool
+    paced: bool
     free_at: float
     per_byte: float
     waiting: int

@@ -36,13 +36,13 @@ class NativeEngine(Engine):
         kind: str,
         profile: SendProfile,
         egress: Egress,
-        stream: str,
+        sync: str,
         on_change: Callable[[Slot], None],
         *,
         steered: bool = False,
     ) -> Slot:
         assert isinstance(egress, NativeEgress)
-        return NativeSlot(mid, kind, profile, egress, stream, on_change, steered=steered)
+        return NativeSlot(mid, kind, profile, egress, sync, on_change, steered=steered)
 
     def fan(self, slots: Sequence[Slot]) -> Fan | None:
         return core.Fan(slots) if all(isinstance(slot, NativeSlot) for slot in slots) else None

@@ -62,6 +62,8 @@ int leg_send(struct leg *leg, const struct packet *packet)
 
     if (leg->slow)
         link_admitted(link, packet->size, packet->now);
+    else if (packet->stamp_at != 0 && link->paced)
+        link_spend(link, packet->size, packet->now);
     if (packet->stamp_at != 0)
         link_stamped(link, packet->size, packet->now);
     leg->high = packet->seq;

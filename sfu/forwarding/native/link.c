@@ -64,11 +64,16 @@ int link_admits(const struct link *link, double now)
     return link->waiting == 0 && link->free_at < now + WINDOW;
 }
 
-void link_admitted(struct link *link, size_t size, double now)
+void link_spend(struct link *link, size_t size, double now)
 {
     double free_at = link->free_at < now ? now : link->free_at;
 
     link->free_at = free_at + (double)size * link->per_byte;
+}
+
+void link_admitted(struct link *link, size_t size, double now)
+{
+    link_spend(link, size, now);
     link->admitted += 1;
 }
 

@@ -21,6 +21,7 @@ struct link {
     protect_function unprotect;
 
     int clogged;              /* so much waits that frames are cut off */
+    int paced;                /* whether there is a pace: sfu/forwarding/egress.py */
     double free_at, per_byte; /* sfu/flow/pacing.py */
     int64_t waiting, admitted;
 
@@ -58,8 +59,11 @@ int link_open(struct link *link, unsigned char *packet, size_t size);
 /* Whether a packet may leave at once by the pace; nothing is counted yet. */
 int link_admits(const struct link *link, double now);
 
-/* It has left: count it. */
+/* A packet has left at the pace: count it. */
 void link_admitted(struct link *link, size_t size, double now);
+
+/* A packet has left that never waits: what does waits the longer for it. */
+void link_spend(struct link *link, size_t size, double now);
 
 /* Note a packet under the next transport-wide number. The rings must be there. */
 void link_stamped(struct link *link, size_t size, double now);

@@ -73,6 +73,11 @@ cdef class Link:
     def clogged(self, bint value): self.c.clogged = value
 
     @property
+    def paced(self): return bool(self.c.paced)
+    @paced.setter
+    def paced(self, bint value): self.c.paced = value
+
+    @property
     def free_at(self): return self.c.free_at
     @free_at.setter
     def free_at(self, double value): self.c.free_at = value

@@ -36,8 +36,5 @@ cdef class Meter:
     def bps(self, double now):
         return round(self.bytes(now) * 8 / self._span(now))
 
-    def packets_per_second(self, double now):
-        return self.packets(now) / self._span(now)
-
     cdef object _span(self, double now):
         return now - self.c.end + (METER_BUCKETS + 1) * self.c.step

@@ -68,13 +68,14 @@ class NativeEgress(Egress):
     """See `Egress`."""
 
     clogged = shared("link", "clogged")
+    paced = shared("link", "paced")
 
     __slots__ = ("link",)
 
     def __init__(self, outlet: Outlet, link: Link) -> None:
         self.link = link
         super().__init__(outlet, BandwidthEstimator(_SentPackets(link)))
-        self.pacer = _Pacer(link, self.estimator.target_bps)
+        self.pacer = _Pacer(link, self.estimator.pacing_bps)
         self._send = self.send_plain = link.send_rtp
 
 
@@ -137,13 +138,13 @@ class NativeSlot(Slot):
         kind: str,
         profile: SendProfile,
         egress: NativeEgress,
-        stream: str,
+        sync: str,
         on_change: Callable[[Slot], None],
         *,
         steered: bool = False,
     ) -> None:
         self.leg = leg = Leg(egress.link)
-        super().__init__(mid, kind, profile, egress, stream, on_change, steered=steered)
+        super().__init__(mid, kind, profile, egress, sync, on_change, steered=steered)
         self.renumber = _Renumber(leg, secrets.randbelow(1 << 15), secrets.randbits(32))
         self.filter = _LayerFilter(leg)
         self.resender.budget = budget = _ResendBudget(leg)
