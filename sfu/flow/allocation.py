@@ -3,9 +3,9 @@
 Knows what each slot could show and at what cost, how important and how large it is, and what was chosen before. Does
 not know where the budget comes from, how an option is forwarded, or which options a tile has use for (`flow.wants`).
 
-An option that costs more than a better one is passed over. First everybody visible gets the lowest option, in order of
-importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in rounds, a
-higher priority starting LEAD rounds before the next.
+An option that costs as much as a better one, or more, is passed over. First everybody visible gets the lowest option,
+in order of importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in
+rounds, a higher priority starting LEAD rounds before the next.
 """
 
 from collections.abc import Sequence
@@ -131,6 +131,9 @@ class _Tile:
             quality = quality_of(option)
             if quality > best:
                 best = quality
+                if steps and steps[-1].bps == option.bps:  # no dearer, and better
+                    steps.pop()
+                    qualities.pop()
                 steps.append(option)
                 qualities.append(quality)
 
@@ -288,6 +291,8 @@ class Allocator:
                     break
             if tile.quality < tile.qualities[tile.target] and not may_take:
                 self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
+            elif tile.quality < tile.qualities[tile.target] and now < tile.since + tile.hold:
+                self._wake(tile.since + tile.hold)  # others may have been lowered by then
 
     def _wake(self, at: float) -> None:
         if self._deadline is None or at < self._deadline:
