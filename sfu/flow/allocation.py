@@ -254,6 +254,8 @@ class Allocator:
         for tile, ladder, level in zip(lit, ladders, _divide(budget_bps, lit, ladders), strict=True):
             if level < len(ladder) - 1:
                 tile.lower_to(ladder[level] if level >= 0 else None, now)
+        if sum(tile.bps for tile in lit) > budget_bps * TOLERANCE:
+            self._wake(now + _LOOK_AGAIN)
 
     def _improve(self, shown: list[_Tile], room_bps: float, now: float) -> None:
         """Raise what has been affordable for long enough, the most important first."""

@@ -16,7 +16,7 @@ from sfu.wire.transport_feedback import Feedback
 # By REMB not below this, bits a second: that of some clients is no more than what they received.
 LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
-CLOGGED: Final = 1.5
+CLOGGED: Final = 2.0
 CLEARED: Final = 0.5
 # Seconds from the beginning for which pictures are paced although no report has come.
 PATIENCE: Final = 0.5

@@ -25,11 +25,12 @@ ASSUMED_HEIGHT = 720
 class Quality:
     """Of one encoding. Heights are the shorter side of the picture, in pixels."""
 
-    __slots__ = ("_heights", "_known", "_options", "assumed_height", "rates", "rid")
+    __slots__ = ("_heights", "_known", "_options", "assumed_height", "key_bytes", "rates", "rid")
 
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
+        self.key_bytes = 0  # of the last key frame, as far as it has come; 0: none has
         self.assumed_height = ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
         self._known: tuple[object, ...] | None = None  # what the options were made of
@@ -48,6 +49,10 @@ class Quality:
     def height(self) -> int:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
+
+    def begins_within(self, seconds: float, bps: float) -> bool:
+        """Whether a switch to it, which takes a key frame, is done in so many seconds at `bps`."""
+        return self.key_bytes * 8 <= bps * seconds
 
     def options(self, rank: int = 0) -> list[Option]:
         """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be.

@@ -28,6 +28,8 @@ MOST_INTERVAL: Final = 1.0
 RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused.
 PATIENCE: Final = 1.0
+# Seconds that a key frame may take the whole of the link: until then nothing else is sent.
+LONGEST_KEY_FRAME: Final = 0.6
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
 
@@ -130,9 +132,10 @@ class Sharing:
             self._egress.wish(0, now, starved=False)
             return
         kept = self._room.kept(self._participant)
-        wants = [self._want(slot, kept, now) for slot in slots]
+        video_bps = self._budget.video_bps(now)
+        wants = [self._want(slot, kept, video_bps, now) for slot in slots]
         audio_bps = self._budget.audio_bps(now)
-        choices = self._allocator.allocate(self._budget.video_bps(now), wants, now)
+        choices = self._allocator.allocate(video_bps, wants, now)
         self._allocated_bps = audio_bps
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
@@ -151,7 +154,7 @@ class Sharing:
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
 
-    def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
+    def _want(self, slot: Slot, kept: frozenset[str] | None, video_bps: int, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
         last_n = _left_out(publication, view, kept)
@@ -160,7 +163,7 @@ class Sharing:
             height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
-            tuple(_options(slot, publication, now)),
+            tuple(_options(slot, publication, video_bps, now)),
             self._priority(publication, view),
             height,
             view.visible,
@@ -258,10 +261,10 @@ def _left_out(publication: Publication, view: View, kept: frozenset[str] | None)
     return kept is not None and publication.participant not in kept
 
 
-def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
+def _options(slot: Slot, publication: Publication, video_bps: int, now: float) -> list[Option]:
     """What can be had of a publication: encodings that come, or would if they were asked for.
 
-    Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
+    Not those whose key frame alone would fill the link for long, unless they are shown, or the smallest. Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
     that moves is better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
@@ -269,7 +272,10 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
         # The first picture is that which comes soonest.
         present = [encoding for encoding in present if encoding.alive(now)] or present
     found: list[Option] = []
+    taken = (present[0], slot.encoding, slot.candidate) if present else ()
     for encoding in present:
+        if encoding not in taken and not encoding.quality.begins_within(LONGEST_KEY_FRAME, video_bps):
+            continue
         options = encoding.options(publication.encodings.index(encoding))
         most = slot.most_spatial(encoding)
         options = [option for option in options if option.spatial <= most] or options
