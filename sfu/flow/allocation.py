@@ -10,6 +10,7 @@ rounds, a higher priority starting LEAD rounds before the next.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 from operator import attrgetter
 from typing import Final
 
@@ -140,7 +141,7 @@ class _Tile:
     def downward(self) -> list[Option]:
         """The steps up to what is shown, at what that costs."""
         assert self.option is not None
-        cost = int(min(self.cost, self.bps))
+        cost = ceil(min(self.cost, self.bps))
         steps = [
             step
             for step, quality in zip(self.steps, self.qualities, strict=True)

@@ -264,8 +264,9 @@ def _left_out(publication: Publication, view: View, kept: frozenset[str] | None)
 def _options(slot: Slot, publication: Publication, video_bps: int, now: float) -> list[Option]:
     """What can be had of a publication: encodings that come, or would if they were asked for.
 
-    Not those whose key frame alone would fill the link for long, unless they are shown, or the smallest. Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
-    that moves is better than a larger one that doesn't.
+    Not those whose key frame alone would fill the link for long, unless they are shown, or the smallest. Of a lower
+    frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture that moves is
+    better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
     if slot.encoding is None and slot.state is not SlotState.PAUSED:

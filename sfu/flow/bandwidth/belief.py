@@ -42,9 +42,9 @@ class Belief:
     def _believed(self, shown: float, passes: float) -> float:
         before, capacity = self._rate.rate_bps, self._rate.capacity_bps
         if self._probing.refuted:
-            return min(shown, before * _DOUBTED)
+            return min(shown, max(max(passes, capacity or 0.0) * _DOUBTED, before))
         if capacity is not None and shown > capacity * _DOUBTED:
-            return min(shown, max(before * _DOUBTED, self._most))
+            return min(shown, max(max(passes, capacity) * _DOUBTED, self._most, before))
         return min(shown, max(passes * _BELIEVED, self._start, before))
 
     def passed(self, passes_bps: float, now: float) -> None:
@@ -61,7 +61,7 @@ class Belief:
         elif not probing.refuted and (
             rate.capacity_bps is None or self._promise < rate.capacity_bps * _DOUBTED
         ):
-            believed = min(self._promise, passes_bps * _BELIEVED)
+            believed = min(self._promise, max(passes_bps * _BELIEVED, self._start))
             if believed > rate.rate_bps * _WORTH:
                 wholly = believed == self._promise
                 probing.believed(rate.rate_bps, believed, wholly=wholly, now=now)
@@ -69,6 +69,10 @@ class Belief:
                 if wholly:
                     self._promise = 0.0
                     probing.go_on(now)
+
+    def restore(self, rate_bps: float, now: float) -> None:
+        """So much was right before nothing was heard for a while."""
+        self._promise, self._promised_at = rate_bps, now
 
     def dropped(self) -> None:
         """The link is full: what was promised was wrong."""
