@@ -291,6 +291,8 @@ class Allocator:
                 if missing <= freed:
                     total += extra - freed
                     tile.raise_to(level, now)
+                    if level < tile.target:  # what was taken for this step may be enough for a better one
+                        self._wake(now + tile.hold)
                     break
             if tile.quality < tile.qualities[tile.target] and not may_take:
                 self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
