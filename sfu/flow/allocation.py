@@ -126,8 +126,9 @@ class _Tile:
     def _climb(self, options: list[Option]) -> None:
         """Find the steps: each costs more than the one before, and is better."""
         best = -1
-        self.steps = steps = []
-        self.qualities = qualities = []
+        steps: list[Option] = []
+        qualities: list[int] = []
+        self.steps, self.qualities = steps, qualities
         for option in options:
             quality = quality_of(option)
             if quality > best:
@@ -291,13 +292,11 @@ class Allocator:
                 if missing <= freed:
                     total += extra - freed
                     tile.raise_to(level, now)
-                    if level < tile.target:  # what was taken for this step may be enough for a better one
-                        self._wake(now + tile.hold)
                     break
             if tile.quality < tile.qualities[tile.target] and not may_take:
                 self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
             elif tile.quality < tile.qualities[tile.target] and now < tile.since + tile.hold:
-                self._wake(tile.since + tile.hold)  # others may have been lowered by then
+                self._wake(tile.since + tile.hold)  # what was taken by then may be enough
 
     def _wake(self, at: float) -> None:
         if self._deadline is None or at < self._deadline:

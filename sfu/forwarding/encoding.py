@@ -37,10 +37,10 @@ class Encoding:
     """
 
     __slots__ = (
-        "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_look_at", "_marked", "_marked_of",
-        "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec", "drops",
-        "_key_timestamp", "frames", "history", "key_frame_requests", "key_frames", "last_at", "last_layer", "layers",
-        "on_look", "quality", "rate", "rid", "rtx_ssrc", "ssrc", "stopped",
+        "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_key_timestamp", "_look_at", "_marked",
+        "_marked_of", "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec",
+        "drops", "frames", "history", "key_frame_requests", "key_frames", "last_at", "last_layer", "layers", "on_look",
+        "quality", "rate", "rid", "rtx_ssrc", "ssrc", "stopped",
     )  # fmt: skip
 
     def __init__(

@@ -110,13 +110,18 @@ class Probing:
             self._recover = max(self._recover, before_bps * _RECOVERED)
             self._due = now + _RECOVER_AFTER
 
-    def believed(self, before_bps: float, rate_bps: float, *, wholly: bool, now: float) -> None:
-        """A probe raised the estimate from `before_bps`; not `wholly` if media has to confirm it first."""
+    def believed(
+        self, before_bps: float, rate_bps: float, *, wholly: bool, unlimited: bool, now: float
+    ) -> None:
+        """A probe raised the estimate from `before_bps`; not `wholly` if media has to confirm it first.
+
+        `unlimited`: the link was never seen to be full.
+        """
         self._raised_at, self._raised_from = now, before_bps
         self.raised_bps, self._more = rate_bps, not wholly
         if not wholly:
             self._follow = 0.0
-            useful = not self.refuted and rate_bps > before_bps * _WORTH
+            useful = not self.refuted and (unlimited or rate_bps > before_bps * _WORTH)
             self._due = now + (_CONFIRM if useful else self._period)
 
     def confirmed(self, now: float) -> None:
