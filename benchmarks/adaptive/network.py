@@ -41,6 +41,8 @@ def refusal() -> str:
 
 def impossible(profile: Profile) -> str:
     """Why a profile can't be had, or ""."""
+    if any(shape.burst for shape in profile.shapes.values()):
+        return "there are token buckets on virtual links only"
     return netns.capabilities().delay if profile.jitter else ""
 
 

@@ -23,6 +23,7 @@ class Shape:
     loss: float = 0.0
     jitter_ms: float = 0.0
     queue_ms: int = QUEUE_MS
+    burst: int = 0  # bytes that pass at once after a pause: a token bucket; virtual links only
     delay_ms: float = DELAY_MS
 
     def rate_at(self, second: float) -> int:
@@ -48,6 +49,10 @@ def _stable(bps: int, loss: float = 0.0, jitter_ms: float = 0.0) -> Callable[[fl
     return lambda seconds: {"": Shape(((0.0, bps),), loss, jitter_ms)}
 
 
+def _bucket(seconds: float) -> dict[str, Shape]:
+    return {"": Shape(((0.0, 400_000),), burst=16_000)}
+
+
 def _step(seconds: float) -> dict[str, Shape]:
     part = seconds / 3
     return {"": Shape(((0.0, 3_000_000), (part, 500_000), (2 * part, 3_000_000)))}
@@ -65,6 +70,7 @@ _MADE: dict[str, tuple[str, Callable[[float], dict[str, Shape]]]] = {
     "loss5": ("3 Mbit/s that lose 5 % of the packets", _stable(3_000_000, loss=5)),
     "loss10": ("3 Mbit/s that lose 10 % of the packets", _stable(3_000_000, loss=10)),
     "jitter200": ("3 Mbit/s, each packet up to 200 ms later", _stable(3_000_000, jitter_ms=200)),
+    "bucket": ("400 kbit/s behind a token bucket of 16 kB, as providers shape", _bucket),
     "slow-and-fast": ("a subscriber at 400 kbit/s and one at 20 Mbit/s in one room", _slow_and_fast),
 }
 PROFILES = tuple(_MADE)

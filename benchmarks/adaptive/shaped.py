@@ -32,13 +32,15 @@ class ShapedLink:
             self._random.random(),
         )  # both, whatever becomes of the packet
         rate = self._shape.rate_at(now)
-        start = max(self._idle_at, now)
+        saved = self._shape.burst * 8 / rate  # seconds for which the bucket lets pass what comes
+        start = max(self._idle_at, now - saved)
         queue = max(rate * self._shape.queue_ms / 1000, MTU_BITS)
         if start > now and self._bits(now, start) + size * 8 > queue:
             self.overflowed += 1
             return None
-        self.waited = start - now
-        self.leaves = self._idle_at = self._done(start, size * 8)
+        self._idle_at = self._done(start, size * 8)
+        self.waited = max(start - now, 0.0)
+        self.leaves = max(self._idle_at, now)
         if lose < self._shape.loss:
             self.lost += 1
             return None

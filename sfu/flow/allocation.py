@@ -3,13 +3,14 @@
 Knows what each slot could show and at what cost, how important and how large it is, and what was chosen before. Does
 not know where the budget comes from, how an option is forwarded, or which options a tile has use for (`flow.wants`).
 
-An option that costs more than a better one is passed over. First everybody visible gets the lowest option, in order of
-importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in rounds, a
-higher priority starting LEAD rounds before the next.
+An option that costs as much as a better one, or more, is passed over. First everybody visible gets the lowest option,
+in order of importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in
+rounds, a higher priority starting LEAD rounds before the next.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 from operator import attrgetter
 from typing import Final
 
@@ -18,7 +19,7 @@ from sfu.flow.wants import Choice, Limit, Option, Priority, Want, allowed, quali
 __all__ = ["Allocator", "Choice", "Limit", "Option", "Priority", "Want"]
 
 # What is raised must fit with this to spare, so that a little more of everything isn't an overload at once.
-HEADROOM: Final = 1.1
+HEADROOM: Final = 1.03
 # Rates of layers are measured and fluctuate. The present choice stays above the budget by this factor as long as need
 # be, by HEAVY for GRACE seconds, and beyond that not at all: the queue of the link grows by a quarter of a second and
 # more in each second.
@@ -35,7 +36,7 @@ _LOOK_AGAIN: Final = 0.5
 # each time that a raise had to be taken back within _FAILED seconds. All is forgotten after _FORGOTTEN seconds.
 _HOLD: Final = 0.7
 _HOLD_LOWERED: Final = 1.0
-_HOLD_MAX: Final = 16.0
+_HOLD_MAX: Final = 8.0
 _FAILED: Final = 15.0
 _FORGOTTEN: Final = 30.0
 # And before a slot is lowered for another one's sake, when nothing but rates has changed.
@@ -131,13 +132,16 @@ class _Tile:
             quality = quality_of(option)
             if quality > best:
                 best = quality
+                if steps and steps[-1].bps == option.bps:  # no dearer, and better
+                    steps.pop()
+                    qualities.pop()
                 steps.append(option)
                 qualities.append(quality)
 
     def downward(self) -> list[Option]:
         """The steps up to what is shown, at what that costs."""
         assert self.option is not None
-        cost = int(min(self.cost, self.bps))
+        cost = ceil(min(self.cost, self.bps))
         steps = [
             step
             for step, quality in zip(self.steps, self.qualities, strict=True)
@@ -158,9 +162,15 @@ class _Tile:
         self.raised_at = now
         self.since = now if level < self.target else None
 
-    def lower_to(self, option: Option | None, now: float) -> None:
-        """Show less, or nothing; a raise that is taken back so soon makes the next one wait longer."""
+    def lower_to(self, option: Option | None, now: float, *, taken: bool = False) -> None:
+        """Show less, or nothing; a raise that is taken back so soon makes the next one wait longer.
+
+        Not if another tile has `taken` what this one had: then there was enough for it.
+        """
         self.show(option, quality_of(option) if option is not None else -1)
+        if taken:
+            self.since = None
+            return
         failed = now - self.raised_at < _FAILED
         self.hold = min(max(self.hold, _HOLD_LOWERED) * 2, _HOLD_MAX) if failed else _HOLD_LOWERED
         self.raised_at = float("-inf")
@@ -245,6 +255,8 @@ class Allocator:
         for tile, ladder, level in zip(lit, ladders, _divide(budget_bps, lit, ladders), strict=True):
             if level < len(ladder) - 1:
                 tile.lower_to(ladder[level] if level >= 0 else None, now)
+        if sum(tile.bps for tile in lit) > budget_bps * TOLERANCE:
+            self._wake(now + _LOOK_AGAIN)
 
     def _improve(self, shown: list[_Tile], room_bps: float, now: float) -> None:
         """Raise what has been affordable for long enough, the most important first."""
@@ -279,9 +291,13 @@ class Allocator:
                 if missing <= freed:
                     total += extra - freed
                     tile.raise_to(level, now)
+                    if level < tile.target:  # what was taken for this step may be enough for a better one
+                        self._wake(now + tile.hold)
                     break
             if tile.quality < tile.qualities[tile.target] and not may_take:
                 self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
+            elif tile.quality < tile.qualities[tile.target] and now < tile.since + tile.hold:
+                self._wake(tile.since + tile.hold)  # others may have been lowered by then
 
     def _wake(self, at: float) -> None:
         if self._deadline is None or at < self._deadline:
@@ -349,5 +365,5 @@ def _take(over: list[_Tile], tile: _Tile, level: int, missing_bps: float, now: f
     if freed < missing_bps:
         return 0
     for other in chosen:
-        other.lower_to(other.steps[other.target] if other.target >= 0 else None, now)
+        other.lower_to(other.steps[other.target] if other.target >= 0 else None, now, taken=True)
     return freed

@@ -15,8 +15,9 @@ T = TypeVar("T")
 WINDOW: Final = 0.005
 # A timer this late (seconds) costs nothing: while packets wait, the time since the last call is made up for.
 _LATE: Final = 0.020
-# Above this a packet is better lost than so late: a key frame of 250 kB on a link of 1 Mbit/s.
-_MAX_SECONDS: Final = 2.0
+# Above this a packet is better lost than so late: a key frame of 250 kB on a link of 1 Mbit/s takes two seconds, and
+# the rate is less than half of the link's while a queue of it is emptied.
+_MAX_SECONDS: Final = 5.0
 _MAX_BYTES: Final = 2 << 20
 # The share of both bounds for retransmissions. They are asked for again after one round trip.
 _SHARE_FIRST: Final = 0.25

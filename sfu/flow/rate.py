@@ -50,10 +50,6 @@ class RateMeter:
         """Bits a second over the last window; a meter younger than its window reads low, not high."""
         return round(self.bytes(now) * 8 / self._span(now))
 
-    def packets_per_second(self, now: float) -> float:
-        """Packets a second over the last window."""
-        return self.packets(now) / self._span(now)
-
     def _span(self, now: float) -> float:
         return now - self._end + (_BUCKETS + 1) * self._step
 

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-# Numbers that can be reversed: as many as a history holds packets.
+# Numbers whose origin is known: as many as a history holds packets.
 REMEMBERED: Final = 1024
 # The least step of the timestamp at a switch, as a part of a second: half an audio frame of 20 ms. Receivers
 # take equal timestamps for one frame, and hardly differing ones for a broken clock.
@@ -181,17 +181,12 @@ class Renumber:
         """The timestamp of the packet with the highest number out; 32 bits."""
         return (self._timestamp + self.timestamp_offset) & 0xFFFFFFFF
 
-    def reverse(self, seq16: int) -> tuple[object, int] | None:
-        """(source, unwrapped source number) of an out number, also of one before a switch.
+    def origin(self, seq16: int) -> Origin | None:
+        """What an out number stands for, also of one before a switch: what a retransmission needs.
 
         None for a number never given or forgotten. At least the last REMEMBERED numbers are known, those
         kept for packets that have not come among them.
         """
-        origin = self.origin(seq16)
-        return None if origin is None else (origin.source, origin.seq)
-
-    def origin(self, seq16: int) -> Origin | None:
-        """As `reverse`, with the timestamp offset that held for that packet: what a retransmission needs."""
         newest = self._newest_out()
         behind = (newest - seq16) & 0xFFFF
         if behind >= 0x8000:  # ahead of the newest

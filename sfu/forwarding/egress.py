@@ -13,14 +13,13 @@ from sfu.forwarding.outlet import Outlet
 from sfu.wire import extensions
 from sfu.wire.transport_feedback import Feedback
 
-# Packets leave at this multiple of the estimate: a key frame is spread over the time that the link takes for it, and
-# what waits here is not added to a queue that the estimate has grown.
-PACING_FACTOR: Final = 1.5
 # By REMB not below this, bits a second: that of some clients is no more than what they received.
 LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
-CLOGGED: Final = 1.0
-CLEARED: Final = 0.3
+CLOGGED: Final = 2.0
+CLEARED: Final = 0.5
+# Seconds from the beginning for which pictures are paced although no report has come.
+PATIENCE: Final = 0.5
 # RFC 3550 5.1: the last byte of padding counts it.
 MAX_PADDING: Final = 255
 # While no video may be sent, a packet of so many bytes of padding leaves every so many seconds: without any packet
@@ -54,19 +53,20 @@ class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_alive_at", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent", "clogged", "estimator",
-        "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain", "transport_wide",
+        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent",
+        "clogged", "estimator", "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain",
+        "transport_wide",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet) -> None:
         self.outlet = outlet
         self.estimator = BandwidthEstimator()
-        self.pacer: Pacer[Outgoing] = Pacer(self.estimator.target_bps)
+        self.pacer: Pacer[Outgoing] = Pacer(self.estimator.pacing_bps)
         self._send = self.send_plain = outlet.send_rtp
         self._sent = self.estimator.sent
         # Whether the client reports on transport-wide numbers.
         self.transport_wide = False
-        # Whether video leaves at a rate: only once there is one.
+        # Whether video leaves at a rate: where reports are promised, and where there are some.
         self.paced = False
         # The streams that are being sent.
         self.running: set[Pacable] = set()
@@ -78,6 +78,8 @@ class Egress:
         self.reports_at: float | None = None
         # While all video is held back: when the next packet leaves to watch the link by.
         self._alive_at: float | None = None
+        # Until then the first report is waited for.
+        self._patient_until: float | None = None
         self._probe: Probe | None = None
         self._probe_began = self._probe_at = 0.0
         self._probe_sent = 0
@@ -91,6 +93,38 @@ class Egress:
     def available_bps(self) -> int | None:
         """What may leave, by the client's reports; None where it gives none."""
         return self.estimator.target_bps if self.estimator.source is not Source.NONE else None
+
+    def expect_reports(self, expected: bool, now: float) -> None:
+        """Whether the client is to report on transport-wide numbers, as was negotiated."""
+        began = expected and not self.transport_wide
+        self.transport_wide = expected
+        if began:
+            self.await_report(now)
+
+    def await_report(self, now: float) -> None:
+        """Video may begin: the first pictures are paced, as their key frames at once would fill a slow link."""
+        if self.transport_wide and self.estimator.source is Source.NONE:
+            self._pace(True)
+            self.pacer.rate_bps = self.estimator.pacing_bps
+            self._patient_until = now + PATIENCE
+
+    def _unpace(self) -> None:
+        """The client was to report, and has not."""
+        self._patient_until = None
+        if self.estimator.source is Source.NONE:
+            self._pace(False)
+            self.pacer.rate_bps = _MOST_BPS
+
+    def _pace(self, paced: bool) -> None:
+        if paced != self.paced:
+            self.paced = paced
+            for stream in self.running:
+                stream.slow = paced and stream.paceable
+
+    @property
+    def _rate_bps(self) -> float:
+        """What leaves of what waits; a little less does for the moment in which a queue of the link is emptied."""
+        return max(self.pacer.rate_bps, self.estimator.target_bps)
 
     def report_by(self, at: float) -> None:
         """A slot's sender report is due at that time; what led to it came from a publisher, which wakes others."""
@@ -123,8 +157,13 @@ class Egress:
         patch: bytes,
         now: float,
     ) -> bool:
-        """Send a packet at once; False if it could not be."""
-        stamp = self._sent(len(template), now) if stamp_at else 0
+        """Send a packet at once; False if it could not be. What is paced waits the longer for it."""
+        stamp = 0
+        if stamp_at:
+            size = len(template)
+            stamp = self._sent(size, now)
+            if self.paced:
+                self.pacer.spend(size, now)
         return self._send(template, seq16, timestamp, ssrc, stamp_at, stamp, patch_at, patch)
 
     def send_paced(self, packet: Outgoing, now: float, *, first: bool = False) -> bool:
@@ -140,7 +179,7 @@ class Egress:
             if not first:  # one that is not sent again now is asked for once more, and cuts no frame off
                 self.clogged = True
             return False
-        if pacer.queued_seconds > CLOGGED:
+        if pacer.queued_bytes * 8 > CLOGGED * self._rate_bps:
             self.clogged = True
         if idle:
             # What led here came from a publisher: this connection has no wake-up of its own.
@@ -169,12 +208,9 @@ class Egress:
         self._estimated(self.estimator.remb(min(bitrate_bps, _MOST_BPS), now), now)
 
     def _estimated(self, changed: bool, now: float) -> None:
-        rate = PACING_FACTOR * self.estimator.target_bps
+        rate = self.estimator.pacing_bps
         self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
-        if not self.paced and self.estimator.source is not Source.NONE:
-            self.paced = True
-            for stream in self.running:
-                stream.slow = stream.paceable
+        self._pace(self.paced or self.estimator.source is not Source.NONE)
         if changed:
             self.on_change(now)
 
@@ -182,7 +218,7 @@ class Egress:
 
     def deadline(self) -> float | None:
         """When `pulse` is due; None while nothing is."""
-        times = [self.pacer.deadline(), self.reports_at]
+        times = [self.pacer.deadline(), self.reports_at, self._patient_until]
         if self.transport_wide:
             times.append(self._probe_at if self._probe is not None else self.estimator.deadline())
             times.append(self._alive_at)
@@ -190,6 +226,8 @@ class Egress:
 
     def pulse(self, now: float, padders: Iterable[Padder]) -> bool:
         """Send what is due: what waits, and probes made by `padders`. True when the queue has cleared."""
+        if self._patient_until is not None and now >= self._patient_until:
+            self._unpace()
         if len(self.pacer):
             send_time = extensions.abs_send_time(now)
             for packet in self.pacer.due(now):
@@ -203,7 +241,7 @@ class Egress:
             if self._alive_at is not None and now >= self._alive_at:
                 self._alive_at = now + ALIVE_STEP
                 self._pad(padders, ALIVE_BYTES, now)
-        if self.clogged and self.pacer.queued_seconds < CLEARED:
+        if self.clogged and self.pacer.queued_bytes * 8 < CLEARED * self._rate_bps:
             self.clogged = False
             return True
         return False

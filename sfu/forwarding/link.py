@@ -43,6 +43,7 @@ class MediaLink:
 
     def connected(self, now: float) -> None:
         """The handshake is done: slots that wait ask for their key frames."""
+        self.egress.await_report(now)
         self._ask_for_key_frames(now)
 
     def _ask_for_key_frames(self, now: float) -> None:
@@ -140,6 +141,11 @@ class MediaLink:
             self.outlet.send_rtcp(b"".join(reports[start : start + REPORTS_PER_DATAGRAM]))
         due = (slot.report_deadline for slot in slots)
         egress.reports_at = min((at for at in due if at is not None), default=None)
+
+    def pacing_stats(self) -> dict[str, int]:
+        """What waits before this link, and what had to."""
+        pacer = self.egress.pacer
+        return {"queued_bytes": pacer.queued_bytes, "waited": pacer.paced, "refused": pacer.refused}
 
     def close(self) -> None:
         """Close every slot, and take nothing more in. Idempotent."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from sfu.forwarding.asking import Asking
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.profile import codec_key
+from sfu.forwarding.quality import ASSUMED_HEIGHT
 from sfu.forwarding.siblings import Siblings
 from sfu.forwarding.slot import Slot, SlotState
 from sfu.wire.answer import Accepted
@@ -15,8 +16,6 @@ from sfu.wire.sdp import Codec
 
 # After a switch of codec, packets of another one are late ones of before for this long.
 SWITCH_PAUSE = 0.5
-# Of the largest encoding, in pixels, until a key frame tells it; each one below is half as high.
-ASSUMED_HEIGHT = 720
 
 
 class Publication:

@@ -14,22 +14,24 @@ from sfu.flow.layer_rates import LayerRates
 # of an encoding that has not been measured. 1280x720 is 1.5 Mbit/s, 320x180 is 140 kbit/s.
 _BPS_PER_PIXEL = 1.6
 _LEAST_BPS = 50_000
-_WIDE = 16 / 9
+# Width by height, as of most cameras.
+WIDE = 16 / 9
 # The temporal layer of an option that is the whole encoding.
 WHOLE = 7
-# Of the largest encoding until a key frame tells it.
-_ASSUMED_HEIGHT = 720
+# Of the largest encoding, in pixels, until a key frame tells it; each one below is half as high.
+ASSUMED_HEIGHT = 720
 
 
 class Quality:
     """Of one encoding. Heights are the shorter side of the picture, in pixels."""
 
-    __slots__ = ("_heights", "_known", "_options", "assumed_height", "rates", "rid")
+    __slots__ = ("_heights", "_known", "_options", "assumed_height", "key_bytes", "rates", "rid")
 
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
-        self.assumed_height = _ASSUMED_HEIGHT
+        self.key_bytes = 0  # of the last key frame, as far as it has come; 0: none has
+        self.assumed_height = ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
         self._known: tuple[object, ...] | None = None  # what the options were made of
         self._options: list[Option] = []
@@ -48,6 +50,10 @@ class Quality:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
 
+    def begins_within(self, seconds: float, bps: float) -> bool:
+        """Whether a switch to it, which takes a key frame, is done in so many seconds at `bps`."""
+        return self.key_bytes * 8 <= bps * seconds
+
     def options(self, rank: int = 0) -> list[Option]:
         """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be.
 
@@ -64,7 +70,7 @@ class Quality:
     def _find_options(self, measured: Mapping[tuple[int, int], int], rank: int) -> list[Option]:
         if not measured:
             height = self.height
-            bps = round(_LEAST_BPS + _BPS_PER_PIXEL * _WIDE * height * height)
+            bps = round(_LEAST_BPS + _BPS_PER_PIXEL * WIDE * height * height)
             return [Option(self.rid, max(len(self._heights) - 1, 0), WHOLE, bps, height, rank)]
         found = [
             Option(self.rid, spatial, temporal, bps, self.layer_height(spatial), rank)

@@ -43,7 +43,7 @@ class Slot(Stream):
     """
 
     __slots__ = (
-        "_on_change", "_steered", "candidate", "nacks", "plis", "publication", "reason", "state", "stream", "target",
+        "_on_change", "_steered", "candidate", "nacks", "plis", "publication", "reason", "state", "sync", "target",
         "wishes",
     )  # fmt: skip
 
@@ -53,13 +53,14 @@ class Slot(Stream):
         kind: str,
         profile: SendProfile,
         egress: Egress,
-        stream: str,
+        sync: str,
         on_change: Callable[["Slot"], None],
         *,
         steered: bool = False,
     ) -> None:
-        super().__init__(mid, kind, profile, egress, stream)
-        self.stream = stream
+        super().__init__(mid, kind, profile, egress, sync)
+        # Slots of one such word are played in step.
+        self.sync = sync
         self._on_change = on_change
         self._steered = steered
         self.state = SlotState.EMPTY

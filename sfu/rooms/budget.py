@@ -16,8 +16,8 @@ SETTLING: Final = 2.0
 DEAF: Final = 6.0
 # Of an estimate by REMB: who sends more than this share meets the limit of the link, not that of what is sent.
 USED: Final = 0.8
-# No estimate by REMB is taken for less than this: those of aiortc begin with a still picture's few kbit/s.
-LEAST_BY_REMB: Final = 300_000
+# By REMB no less than this is shared, bits a second: estimates of aiortc begin with a still picture's few kbit/s.
+LEAST_SHARED_BY_REMB: Final = 300_000
 # What is shared where nothing is known of the link.
 UNLIMITED_BPS: Final = 1 << 40
 
@@ -39,10 +39,11 @@ class Budget:
 
     def settling(self, now: float) -> bool:
         """Whether the budget is too doubtful to stop a video for it."""
-        if self._known is None or now < self._known + SETTLING:
+        estimator = self._egress.estimator
+        if self._known is None or (now < self._known + SETTLING and not estimator.limited):
             return True
         # Such an estimate can't grow while nothing is sent, as it can't be probed.
-        return self._egress.estimator.source is Source.REMB
+        return estimator.source is Source.REMB
 
     def video_bps(self, now: float) -> int:
         """What all video may take; audio goes first."""
@@ -79,4 +80,4 @@ class Budget:
             self._counted, self._counted_at = sent, now
         if self._flow_bps < USED * estimate_bps:
             estimate_bps *= 2
-        return max(estimate_bps, LEAST_BY_REMB)
+        return max(estimate_bps, LEAST_SHARED_BY_REMB)

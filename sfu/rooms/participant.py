@@ -156,29 +156,29 @@ class Participant:
             profile = SendProfile.of(entry)
             slot_or_none = self.slots.get(mid)
             if slot_or_none is None:
-                stream = receive[mid].stream or f"slot-{mid}"
+                sync = receive[mid].stream or f"slot-{mid}"
                 kind = entry.section.kind
                 steered = kind == "video"
                 egress = self._link.egress
-                slot = Slot(mid, kind, profile, egress, stream, self._slot_changed, steered=steered)
+                slot = Slot(mid, kind, profile, egress, sync, self._slot_changed, steered=steered)
                 self.slots[mid] = slot
                 self._link.add(slot)
             else:
                 slot = slot_or_none
                 slot.renegotiated(profile, now)
-                slot.stream = receive[mid].stream or slot.stream
+                slot.sync = receive[mid].stream or slot.sync
             target = wanted[mid]
             # It may have been this participant's own, and have ended with this very offer.
             alive = target is not None and target.id in self.room.publications
             slot.point(target if alive else None, now)
-        self._link.egress.transport_wide = any(slot.profile.transport_wide for slot in self.slots.values())
+        self._link.egress.expect_reports(any(s.profile.transport_wide for s in self.slots.values()), now)
 
     def _outbound(self, mid: str) -> Outbound | None:
         slot = self.slots.get(mid)
         if slot is None:
             return None
         has_rtx = any(rtx is not None for _, _, rtx in slot.profile.payload_types)
-        return Outbound(slot.ssrc, slot.rtx_ssrc if has_rtx else None, slot.cname, slot.stream, f"slot-{mid}")
+        return Outbound(slot.ssrc, slot.rtx_ssrc if has_rtx else None, slot.cname, slot.sync, f"slot-{mid}")
 
     # -- slots and publications ------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class Participant:
         if wanted is not None:
             check_kind(mid, slot.kind, wanted.id, wanted.kind)
         slot.point(wanted, now)
-        self._sharing.allocate(now)
+        self._sharing.pointed(slot, now)
         return _slot_view(slot)
 
     def view(self, views: Mapping[str, View], now: float) -> None:
@@ -262,6 +262,7 @@ class Participant:
             "subscriptions": [slot.stats() for slot in self.slots.values()],
             "available_bps": self._link.egress.available_bps,
             "estimate": self._link.egress.estimator.stats(now),
+            "pacing": self._link.pacing_stats(),
             "receiver_estimate_bps": self._link.ingress.estimate_bps,
             "drops": drop_stats(self._link.ingress.drops),
         }

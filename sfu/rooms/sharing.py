@@ -14,7 +14,7 @@ from sfu.flow.wants import Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
-from sfu.forwarding.quality import WHOLE
+from sfu.forwarding.quality import WHOLE, WIDE
 from sfu.forwarding.slot import Slot, SlotState, Target
 from sfu.rooms.budget import Budget
 from sfu.rooms.member import Bandwidth, SlotFlow, View
@@ -26,12 +26,12 @@ LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
 # The same where nothing limits what is sent, so that rates are of no matter.
 RARELY: Final = 5.0
-# Seconds for which a share is too small before its video is paused: while a queue of the link is emptied, next to
-# nothing is to be sent.
-PATIENCE: Final = 2.0
+# Seconds for which a share is too small before its video is paused.
+PATIENCE: Final = 1.0
+# Seconds that a key frame may take the whole of the link: until then nothing else is sent.
+LONGEST_KEY_FRAME: Final = 0.6
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
-_WIDE: Final = 16 / 9
 
 
 @dataclass(slots=True)
@@ -78,6 +78,23 @@ class Sharing:
         self._views.update(views)
         self.touch(now)
 
+    def pointed(self, slot: Slot, now: float) -> None:
+        """The slot shows another video, or none: divide again at once, or as soon as it is time.
+
+        What waits is shown at the least for a while, unless last-N leaves it out: that holds from now on.
+        """
+        self._limits.pop(slot.mid, None)
+        if now >= self._last + LEAST_INTERVAL:
+            self.allocate(now)
+            return
+        self.touch(now)
+        if _shows_video(slot) and slot.target is None:
+            kept = self._room.kept(self._participant)
+            view = self._views.get(slot.mid, _DEFAULT)
+            if view.visible and _left_out(_publication(slot), view, kept):
+                self._limits[slot.mid] = Limit.LAST_N
+                slot.pause(_REASONS[Limit.LAST_N], now)
+
     def forget(self, mid: str) -> None:
         """The slot is gone."""
         self._views.pop(mid, None)
@@ -115,9 +132,10 @@ class Sharing:
             self._egress.wish(0, now, starved=False)
             return
         kept = self._room.kept(self._participant)
-        wants = [self._want(slot, kept, now) for slot in slots]
+        video_bps = self._budget.video_bps(now)
+        wants = [self._want(slot, kept, video_bps, now) for slot in slots]
         audio_bps = self._budget.audio_bps(now)
-        choices = self._allocator.allocate(self._budget.video_bps(now), wants, now)
+        choices = self._allocator.allocate(video_bps, wants, now)
         self._allocated_bps = audio_bps
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
@@ -136,18 +154,16 @@ class Sharing:
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
 
-    def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
+    def _want(self, slot: Slot, kept: frozenset[str] | None, video_bps: int, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
-        last_n = kept is not None and publication.participant not in kept
-        if view.pinned or publication.source == "screen":
-            last_n = False
+        last_n = _left_out(publication, view, kept)
         height = view.height
         if view.width and height:
-            height = min(height, round(view.width / _WIDE))
+            height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
-            tuple(_options(slot, publication, now)),
+            tuple(_options(slot, publication, video_bps, now)),
             self._priority(publication, view),
             height,
             view.visible,
@@ -169,6 +185,8 @@ class Sharing:
         self._limits[slot.mid] = choice.limit
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
+            if slot.target is None and slot.state is not SlotState.PAUSED:
+                self._short.pop(slot.mid, None)  # it was for another video, or before a pause
             since = self._short.setdefault(slot.mid, now)
             if self._budget.settling(now) or (slot.state is not SlotState.PAUSED and now < since + PATIENCE):
                 option = want.options[0]
@@ -236,18 +254,29 @@ def _publication(slot: Slot) -> Publication:
     return slot.publication
 
 
-def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
+def _left_out(publication: Publication, view: View, kept: frozenset[str] | None) -> bool:
+    """Whether last-N, which leaves the videos of `kept`, leaves this one out."""
+    if view.pinned or publication.source == "screen":
+        return False
+    return kept is not None and publication.participant not in kept
+
+
+def _options(slot: Slot, publication: Publication, video_bps: int, now: float) -> list[Option]:
     """What can be had of a publication: encodings that come, or would if they were asked for.
 
-    Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
-    that moves is better than a larger one that doesn't.
+    Not those whose key frame alone would fill the link for long, unless they are shown, or the smallest. Of a lower
+    frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture that moves is
+    better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
     if slot.encoding is None and slot.state is not SlotState.PAUSED:
         # The first picture is that which comes soonest.
         present = [encoding for encoding in present if encoding.alive(now)] or present
     found: list[Option] = []
+    taken = (present[0], slot.encoding, slot.candidate) if present else ()
     for encoding in present:
+        if encoding not in taken and not encoding.quality.begins_within(LONGEST_KEY_FRAME, video_bps):
+            continue
         options = encoding.options(publication.encodings.index(encoding))
         most = slot.most_spatial(encoding)
         options = [option for option in options if option.spatial <= most] or options

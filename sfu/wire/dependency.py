@@ -26,7 +26,6 @@ class Template:
     """One for each decode target."""
     differences: tuple[int, ...]
     """How many frames back the references are."""
-    chain_differences: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,8 @@ class Structure:
     """The id of the first template (template_id_offset); they count on modulo 64."""
     targets: tuple[tuple[int, int], ...]
     """Highest (spatial, temporal) layer of each decode target."""
-    protected_by: tuple[int, ...]
-    """The chain of each decode target; () without chains."""
     chains: int
+    """How many there are: what they protect is passed over."""
     templates: tuple[Template, ...]
     sizes: tuple[tuple[int, int], ...]
     """Width and height by spatial layer; () if not told."""
@@ -49,8 +47,6 @@ class Structure:
 class Mandatory:
     """What every descriptor holds (section A.8.2), in its first three bytes; no structure is needed for it."""
 
-    begins: bool
-    """First packet of its frame."""
     ends: bool
     """Last packet of its frame."""
     template: int
@@ -72,7 +68,6 @@ class Descriptor:
     temporal: int
     indications: tuple[int, ...]
     differences: tuple[int, ...]
-    chain_differences: tuple[int, ...]
 
 
 class DependencyError(ValueError):
@@ -83,7 +78,7 @@ def read_mandatory(data: bytes) -> Mandatory | None:
     """The first three bytes; None if there are less."""
     if len(data) < 3:
         return None
-    return Mandatory(data[0] & 0x80 != 0, data[0] & 0x40 != 0, data[0] & 0x3F, data[1] << 8 | data[2])
+    return Mandatory(data[0] & 0x40 != 0, data[0] & 0x3F, data[1] << 8 | data[2])
 
 
 def read(data: bytes, structure: Structure | None) -> Descriptor:
@@ -119,13 +114,12 @@ def _read(data: bytes, structure: Structure | None) -> Descriptor:
         raise DependencyError("the template is not in the structure")
     template = structure.templates[index]
     indications, differences = template.indications, template.differences
-    chain_differences = template.chain_differences
     if own_indications:
         indications = tuple(bits.take(2) for _ in structure.targets)
     if own_differences:
         differences = _custom_differences(bits)
     if own_chains:
-        chain_differences = tuple(bits.take(8) for _ in range(structure.chains))
+        bits.take(8 * structure.chains)
     return Descriptor(
         mandatory,
         structure,
@@ -135,7 +129,6 @@ def _read(data: bytes, structure: Structure | None) -> Descriptor:
         template.temporal,
         indications,
         differences,
-        chain_differences,
     )
 
 
@@ -159,11 +152,10 @@ def _read_structure(bits: BitReader) -> Structure:
             found.append(bits.take(4) + 1)
         differences.append(tuple(found))
     chains = bits.below(count + 1)
-    protected_by: tuple[int, ...] = ()
-    chain_differences: list[tuple[int, ...]] = [() for _ in layers]
     if chains:
-        protected_by = tuple(bits.below(chains) for _ in range(count))
-        chain_differences = [tuple(bits.take(4) for _ in range(chains)) for _ in layers]
+        for _ in range(count):  # decode_target_protected_by
+            bits.below(chains)
+        bits.take(4 * chains * len(layers))  # template_chain_fdiff
     targets = tuple(
         (
             max((layers[k][0] for k, row in enumerate(indications) if row[target]), default=0),
@@ -176,11 +168,9 @@ def _read_structure(bits: BitReader) -> Structure:
         sizes = tuple((bits.take(16) + 1, bits.take(16) + 1) for _ in range(layers[-1][0] + 1))
     templates = tuple(
         Template(spatial, temporal, *rest)
-        for (spatial, temporal), *rest in zip(
-            layers, indications, differences, chain_differences, strict=True
-        )
+        for (spatial, temporal), *rest in zip(layers, indications, differences, strict=True)
     )
-    return Structure(first, targets, protected_by, chains, templates, sizes)
+    return Structure(first, targets, chains, templates, sizes)
 
 
 def _template_layers(bits: BitReader) -> list[tuple[int, int]]:

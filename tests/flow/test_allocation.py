@@ -74,8 +74,8 @@ class Room:
         (221_000, "h0 bandwidth"),
         (560_000, "h2 bandwidth"),
         (749_000, "f0 bandwidth"),
-        (1_869_000, "f1 bandwidth"),
-        (1_871_000, "f2 none"),
+        (1_750_000, "f1 bandwidth"),
+        (1_752_000, "f2 none"),
         (50_000_000, "f2 none"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_is_not_to_be_seen_is_not_sent() -> None:
 
 def test_everybody_is_seen_before_anybody_is_seen_well() -> None:
     wants = [Want(str(n), options(), Priority.PINNED if n == 4 else Priority.NORMAL) for n in range(5)]
-    got = fresh(365_000, *wants)  # 331k with headroom: five times 60k, and one step of 30k
+    got = fresh(342_000, *wants)  # 331k with headroom: five times 60k, and one step of 30k
     assert got == {"0": "q0 bandwidth", "1": "q0 bandwidth", "2": "q0 bandwidth", "3": "q0 bandwidth"} | {
         "4": "q1 bandwidth"
     }
@@ -130,7 +130,7 @@ def test_one_that_is_too_dear_does_not_darken_the_others() -> None:
 
 def test_equals_climb_together() -> None:
     wants = [Want(str(n), options()) for n in range(4)]
-    got = fresh(1_400_000, *wants)  # 318k each with headroom
+    got = fresh(1_310_000, *wants)  # 318k each with headroom
     assert set(got.values()) == {"h1 bandwidth"}
 
 
@@ -147,10 +147,10 @@ def test_the_larger_tile_climbs_first() -> None:
 @pytest.mark.parametrize("priority", [Priority.PINNED, Priority.SCREEN, Priority.SPEAKER])
 def test_a_priority_is_a_picture_size_ahead(priority: Priority) -> None:
     wants = [Want(str(n), options(), Priority.NORMAL) for n in range(3)] + [Want("x", options(), priority)]
-    assert fresh(500_000, *wants)["x"] == "h0 bandwidth"  # 455k: 4 x 60k, 30k, 60k, 50k
+    assert fresh(468_000, *wants)["x"] == "h0 bandwidth"  # 455k: 4 x 60k, 30k, 60k, 50k
     if priority > Priority.SPEAKER:
         wants.append(Want("y", options(), Priority(priority - 1)))
-        got = fresh(740_000, *wants)  # 672k: 5 x 60k, then x to h1 (240k), y to q2 (90k)
+        got = fresh(693_000, *wants)  # 672k: 5 x 60k, then x to h1 (240k), y to q2 (90k)
         assert (got["x"], got["y"]) == ("h1 bandwidth", "q2 bandwidth")
 
 
@@ -171,7 +171,7 @@ def test_the_wish_is_the_best_of_all_that_is_seen() -> None:
         Want("f", ()),
     )
     allocator.allocate(100_000, wants, 0.0)
-    assert allocator.wish_bps == 2_585_000  # (1.7M + 150k + 500k) with headroom
+    assert allocator.wish_bps == 2_420_500  # (1.7M + 150k + 500k) with headroom
     got = shown(Allocator().allocate(allocator.wish_bps + 1, wants, 0.0))
     assert [got[key] for key in "abc"] == ["f0 none", "q0 size", "h0 chosen"]
     allocator.allocate(100_000, (), 0.0)
@@ -253,7 +253,7 @@ def test_a_raise_waits_until_the_budget_has_been_enough_for_a_while() -> None:
     for _ in range(20):  # never enough for so long
         assert room.at(2_000_000, 0.6) == {"0": "q0 bandwidth"}
         room.at(300_000)
-    assert room.at(1_800_000, 60) == {"0": "h0 bandwidth"}  # f fits, but with nothing to spare
+    assert room.at(1_740_000, 60) == {"0": "h0 bandwidth"}  # f fits, but with nothing to spare
     assert room.allocator.deadline() is None
 
 
@@ -274,7 +274,7 @@ def test_a_raise_that_is_taken_back_makes_the_next_wait_longer() -> None:
     for _ in range(7):
         waits.append(room.until(700_000, {"0": "h0 bandwidth"}))
         room.at(200_000)
-    assert waits == pytest.approx([0.7, 2, 4, 8, 16, 16, 16], abs=0.11)
+    assert waits == pytest.approx([0.7, 2, 4, 8, 8, 8, 8], abs=0.11)
     room.at(200_000, 31)
     assert room.until(700_000, {"0": "h0 bandwidth"}) == pytest.approx(0.7, abs=0.01)
 
@@ -294,7 +294,7 @@ def test_what_is_paused_comes_back_with_hysteresis() -> None:
     assert room.at(400_000) == both
     assert room.at(280_000, 0.4) == both
     assert room.at(280_000) == both | {"b": "- bandwidth"}
-    assert room.at(320_000, 60) == both | {"b": "- bandwidth"}
+    assert room.at(306_000, 60) == both | {"b": "- bandwidth"}
     assert room.until(340_000, both) == pytest.approx(0.7, abs=0.01)
 
 
@@ -383,18 +383,18 @@ def test_two_newcomers_take_one_after_the_other() -> None:
     room, wants = _full()
     new = (Option("", 0, 0, 450_000, 1080),)
     room.wants = (*wants, Want("new", new, Priority.PINNED), Want("newer", new, Priority.PINNED))
-    got = room.at(3_400_000)
+    got = room.at(3_190_000)
     assert (got["new"], got["newer"]) == ("0 none", "0 none")
     assert (got["large"], got["small"]) == ("h0 bandwidth", "h0 bandwidth")
 
 
 def test_part_of_a_raise_is_taken_where_all_of_it_would_take_from_others() -> None:
     room = Room(Want("a", options(rids="q")), Want("b", options()))
-    assert room.at(2_100_000) == {"a": "q2 none", "b": "f2 none"}
+    assert room.at(1_965_000) == {"a": "q2 none", "b": "f2 none"}
     room.wants = (Want("a", options(rids="qh")), Want("b", options()))
-    assert room.at(2_100_000, 1) == {"a": "h0 bandwidth", "b": "f2 none"}
+    assert room.at(1_965_000, 1) == {"a": "h0 bandwidth", "b": "f2 none"}
     assert room.allocator.deadline() is not None
-    assert room.at(2_100_000, 4) == {"a": "h2 none", "b": "f1 bandwidth"}
+    assert room.at(1_965_000, 4) == {"a": "h2 none", "b": "f1 bandwidth"}
 
 
 def test_the_wait_for_a_raise_begins_anew_when_there_was_nothing_to_raise() -> None:

@@ -3,6 +3,7 @@
 import struct
 from dataclasses import replace
 
+from sfu.forwarding.egress import CLOGGED
 from sfu.forwarding.outlet import Drop
 from sfu.wire import extensions, rtp
 from tests.forwarding.doubles import (
@@ -158,7 +159,7 @@ def test_a_late_start_ends_where_the_queue_is_full() -> None:
     track.send(0, 10.0)
     egress = slot.egress
     egress.remb(100_000, 10.0)
-    while egress.pacer.queued_seconds < 0.999:
+    while egress.pacer.queued_seconds < CLOGGED - 0.001:
         egress.pacer.push((MORE, 0, 0, 5, 0, 0, 0, b""), 1000, 10.0)
     for seq in range(3, 8):
         track.send(seq, 10.01, MORE + bytes(1000))

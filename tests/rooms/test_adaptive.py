@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from sfu.forwarding.slot import SlotState
 from sfu.rooms.member import View
 from tests.rooms.adaptive import RATE, Camera, Viewer, World
 
@@ -36,6 +37,19 @@ def room(rate_bps: float | None, *, wide: bool = True) -> tuple[World, Camera, V
     world = World()
     camera = world.camera()
     return world, camera, world.viewer(camera, rate_bps, wide=wide)
+
+
+def count_divisions(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the viewer's downlink is divided from now on."""
+    sharing = viewer.participant._sharing
+    divide, divided = sharing.allocate, []
+
+    def counted(now: float) -> None:
+        divided.append(now)
+        divide(now)
+
+    monkeypatch.setattr(sharing, "allocate", counted)
+    return divided
 
 
 # -- what a link carries -------------------------------------------------------------------------------------
@@ -108,6 +122,10 @@ def test_a_key_frame_leaves_over_time_where_the_link_is_slow() -> None:
     assert 0.02 < span < 0.3
     leaving = [at for at, _, ssrc in viewer.left if ssrc == viewer.slot.ssrc]
     assert max(Counter(leaving).values()) < len(frame)
+    pacing = viewer.participant.stats(world.now)["pacing"]
+    assert isinstance(pacing, dict)
+    assert pacing["waited"] >= 5
+    assert pacing["refused"] == 0
     assert_sound(viewer)
 
 
@@ -130,14 +148,7 @@ def test_a_small_tile_gets_the_small_picture_and_nobody_sends_more() -> None:
 def test_a_flood_of_views_costs_ten_divisions_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     world, _, viewer = room(20e6)
     world.run(1.0)
-    sharing = viewer.participant._sharing
-    divide, divided = sharing.allocate, []
-
-    def counted(now: float) -> None:
-        divided.append(now)
-        divide(now)
-
-    monkeypatch.setattr(sharing, "allocate", counted)
+    divided = count_divisions(viewer, monkeypatch)
     for height in range(100):
         viewer.participant.view({"5": View(320, 180 + height)}, world.now)
         world.run(0.01)
@@ -233,6 +244,22 @@ def test_pointed_twenty_times_in_a_row_it_waits_for_one_key_frame() -> None:
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
+def test_a_flood_of_pointing_costs_ten_divisions_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, camera, viewer = room(20e6)
+    other = world.camera()
+    world.run(2.0)
+    divided = count_divisions(viewer, monkeypatch)
+    for turn in range(100):
+        target = (other, camera)[turn % 2]
+        view = viewer.participant.point("5", target.publication, world.now)
+        assert (view.publication, view.state) == (target.publication, "active")
+        world.run(0.01)
+    assert 2 <= len(divided) <= 12
+    at = world.now
+    world.run(1.0)
+    assert min(shown for shown, _, _ in viewer.shown() if shown > at) - at < 0.5
+
+
 def test_pointing_to_a_publication_that_sleeps() -> None:
     world, _, viewer = room(20e6)
     other = world.camera()
@@ -264,8 +291,25 @@ def test_a_link_that_carries_nothing_pauses_the_video_and_tells() -> None:
     assert missing <= viewer.to_client.overflowed
 
 
+def test_the_next_video_of_a_paused_slot_has_its_own_patience() -> None:
+    world, _, viewer = room(3e6)
+    other = world.camera()
+    viewer.to_client.queue_limit = 30_000
+    world.run(5.0)
+    viewer.to_client.rate_bps = 45e3
+    world.run(10.0)
+    assert viewer.slot.state is SlotState.PAUSED
+    viewer.peer.observer.take()
+    assert viewer.participant.point("5", other.publication, world.now).state == "active"
+    world.run(0.5)
+    assert ("paused", "5") not in viewer.peer.observer.take()
+    world.run(4.0)
+    assert ("paused", "5") in viewer.peer.observer.take()
+
+
 def test_loss_on_the_way_is_repaired_with_the_patches_of_the_first_copy() -> None:
     world, _, viewer = room(2e6)
+    world.run(5.0)  # what is lost just before a switch of encodings is not sent again
     viewer.to_client.loss = 0.03
     world.run(10.0)
     viewer.to_client.loss = 0.0

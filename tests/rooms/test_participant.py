@@ -4,7 +4,7 @@ import pytest
 
 from sfu.forwarding.outlet import Drop
 from sfu.forwarding.slot import SlotState
-from sfu.rooms.member import NotYours, UnknownMid, UnknownPublication
+from sfu.rooms.member import NotYours, UnknownMid, UnknownPublication, View
 from sfu.rooms.room import Room
 from sfu.wire import extensions
 from sfu.wire.answer import Local, write
@@ -231,6 +231,33 @@ def test_pointing_by_name() -> None:
     ]:
         with pytest.raises(error):
             peer.participant.point(mid, wanted, 11.0)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.05, 0.2])
+def test_pointing_again_and_again_is_answered_by_what_holds(apart: float) -> None:
+    room = Room("blue", 1)
+    videos = [Peer(room, f"p_{n}").publish(CHROMIUM, "1") for n in range(3)]
+    screen = Peer(room, "p_3").publish(CHROMIUM, "1", "screen")
+    peer = Peer(room, "p_4")
+    peer.negotiate(CHROMIUM, {}, {"3": None, "2": None})
+    now = 10.0
+    for wanted, state, reason in [
+        (videos[0], "active", None),
+        (videos[1], "paused", "last-n"),
+        (videos[2], "paused", "last-n"),
+        (screen, "active", None),
+        (None, "empty", None),
+        (videos[2], "paused", "last-n"),
+        (videos[0], "active", None),
+    ]:
+        now += apart
+        answer = peer.participant.point("3", wanted, now)
+        assert (answer.publication, answer.state, answer.reason) == (wanted, state, reason)
+    peer.observer.take()
+    peer.participant.view({"3": View(visible=False)}, now)
+    assert peer.participant.point("3", videos[1], now).state == "active"  # nobody looks: nothing to tell
+    peer.participant.pulse(now + 0.2)
+    assert peer.observer.take() == []
 
 
 def test_a_codec_that_a_subscriber_has_not_is_told_in_words() -> None:

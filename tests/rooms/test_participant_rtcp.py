@@ -166,6 +166,7 @@ def test_statistics() -> None:
     _, peer = watching()
     stats = peer.participant.stats(11.0)
     assert (stats["available_bps"], stats["drops"]) == (None, {})
+    assert stats["pacing"] == {"queued_bytes": 0, "waited": 0, "refused": 0}
     assert isinstance(stats["subscriptions"], list)
     assert stats["subscriptions"][0]["packets"] == 1
 

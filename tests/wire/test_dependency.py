@@ -10,14 +10,13 @@ from tests.flow.layers.svc import write_descriptor
 STRUCTURE = Structure(
     first_template=60,
     targets=((0, 0), (0, 1), (1, 1)),
-    protected_by=(0, 0, 1),
     chains=2,
     templates=(
-        Template(0, 0, (2, 2, 2), (), (0, 0)),
-        Template(0, 0, (2, 2, 3), (4,), (4, 3)),
-        Template(0, 1, (0, 1, 3), (2,), (2, 1)),
-        Template(1, 0, (0, 0, 2), (1,), (1, 1)),
-        Template(1, 1, (0, 0, 1), (2, 1), (3, 2)),
+        Template(0, 0, (2, 2, 2), ()),
+        Template(0, 0, (2, 2, 3), (4,)),
+        Template(0, 1, (0, 1, 3), (2,)),
+        Template(1, 0, (0, 0, 2), (1,)),
+        Template(1, 1, (0, 0, 1), (2, 1)),
     ),
     sizes=((320, 180), (65536, 1)),
 )
@@ -41,11 +40,9 @@ def test_a_structure_and_its_frame() -> None:
     assert found.structure == STRUCTURE
     assert found.new_structure
     assert found.active == 0b111
-    assert found.mandatory.begins
     assert not found.mandatory.ends
     assert (found.mandatory.template, found.mandatory.frame_number) == (60, 0xABCD)
     assert (found.spatial, found.temporal, found.indications, found.differences) == (0, 0, (2, 2, 2), ())
-    assert found.chain_differences == (0, 0)
 
 
 def test_a_frame_by_its_template() -> None:
@@ -67,21 +64,25 @@ def test_own_indications_and_differences() -> None:
         write(layer=(0, 1), indications=(0, 3, 3), differences=(16, 17, 4096), bring=False), STRUCTURE
     )
     assert (found.indications, found.differences) == ((0, 3, 3), (16, 17, 4096))
-    assert found.chain_differences == (2, 1)
 
 
 @pytest.mark.parametrize(
-    ("data", "active", "chains"),
+    ("data", "active"),
     [
         # Flags: structure, active targets, own indications, own differences, own chains; then the fields.
-        pytest.param("3c0001 41", 0b001, (0, 0), id="active targets"),
-        pytest.param("3c0001 0807f8", None, (0, 255), id="own chains"),
+        pytest.param("3c0001 41", 0b001, id="active targets"),
+        pytest.param("3c0001 0807f8", None, id="own chains"),
     ],
 )
-def test_flags(data: str, active: int | None, chains: tuple[int, ...]) -> None:
+def test_flags(data: str, active: int | None) -> None:
     found = read(bytes.fromhex(data), STRUCTURE)
     assert found.active == active
-    assert found.chain_differences == chains
+    assert (found.indications, found.differences) == ((2, 2, 2), ())
+
+
+def test_own_chains_are_passed_over_and_may_not_be_cut_off() -> None:
+    with pytest.raises(DependencyError):
+        read(bytes.fromhex("3c0001 0807"), STRUCTURE)
 
 
 def test_every_cut_is_an_error() -> None:
@@ -132,6 +133,6 @@ def _check(found: Descriptor) -> None:
     assert 1 <= len(structure.templates) <= 64
     assert len(found.indications) == count
     assert all(len(template.indications) == count for template in structure.templates)
-    assert len(found.chain_differences) == structure.chains <= count
+    assert 0 <= structure.chains <= count
     assert all(difference > 0 for difference in found.differences)
     assert all(0 <= s < 4 and 0 <= t < 8 for s, t in structure.targets)

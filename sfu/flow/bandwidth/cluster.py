@@ -6,6 +6,7 @@ as well. Does not know when to probe or what follows.
 
 from typing import Final
 
+from sfu.flow.bandwidth.busy import AROUND
 from sfu.flow.bandwidth.sent import SentPackets
 from sfu.wire.transport_feedback import Feedback
 
@@ -15,6 +16,9 @@ _SHORTEST: Final = 0.002  # seconds that a cluster takes to arrive: more than ei
 _FEWEST: Final = 4  # packets
 _SATURATED: Final = 0.9  # arriving slower than this share of the sending rate: the link was full
 _HEADROOM: Final = 0.95  # of a full link
+_THOROUGH: Final = 20_000  # bytes: more than what buffers and buckets of tokens pass on at any rate
+_USED_UP: Final = 0.7  # of the rate of the whole
+_HALVES: Final = 12  # packets: of a longer cluster the second half counts as well, when a bucket is used up
 _MOST: Final = 1.5  # times the rate asked for that is believed (media in between): a burst tells of buffers
 
 
@@ -33,6 +37,8 @@ class Cluster:
         "_last_send",
         "_low_after",
         "_low_before",
+        "_middle_arrival",
+        "_middle_bytes",
         "_reports",
         "_seconds",
         "_sent",
@@ -55,12 +61,19 @@ class Cluster:
         """The link carried less than was sent; known with the result."""
         self._seconds = seconds
         self._sent = 0
+        self._middle_arrival = 0.0  # when half of it had arrived, and how much that was
+        self._middle_bytes = 0
         self._first = self._last = -1
         self._bytes = self._count = self._reports = 0
         self._first_arrival = self._first_send = float("inf")
         self._last_arrival = self._last_send = float("-inf")
         self._low_before = self._low_after = float("inf")  # least delay in the first and the second half
         self._head = self._tail = 0  # sizes of the first to arrive and the last to be sent
+
+    @property
+    def thorough(self) -> bool:
+        """Whether it tells without media that passes at its rate."""
+        return self.goal >= _THOROUGH
 
     def sent(self, seq: int, size: int) -> None:
         """A packet of the cluster left as `seq`."""
@@ -106,23 +119,34 @@ class Cluster:
             else:
                 self._low_after = min(self._low_after, arrival - send)
             self._last_arrival = max(self._last_arrival, arrival)
+            if not self._middle_bytes and self._bytes >= self.goal / 2:
+                self._middle_arrival, self._middle_bytes = self._last_arrival, self._bytes
 
-    def result(self, loss: float) -> float | None:
+    def result(self, loss: float, usual: float = 1.0) -> float | None:
         """The rate in bit/s that the link carries, as far as it was tried; None if nothing can be said.
 
-        `loss` is the share that gets lost at any rate.
+        `loss` is the share that gets lost at any rate. `usual` is the share of RTP in what packets of the usual sizes
+        take of the link: padding has more headers.
         """
         expected = (self._last - self._first + 1) * (1 - loss)
         if self._count < max(expected * _ENOUGH, _FEWEST):
             return None
         full = min(1 / (1 - loss), (self._last - self._first + 1) / self._count)
         span = max(self._last_send - self._first_send, _SHORTEST)
-        sent = (self._bytes - self._tail) * 8 * full / span
+        full *= usual
+        around = (self._count - 1) * AROUND if usual < 1 else 0
+        sent = (self._bytes - self._tail + around) * 8 * full / span
         if self.noisy:
             arrived = sent / (1 + max(self._low_after - self._low_before, 0.0) / (span / 2))
         else:
             span = max(self._last_arrival - self._first_arrival, _SHORTEST)
-            arrived = (self._bytes - self._head) * 8 * full / span
+            arrived = (self._bytes - self._head + around) * 8 * full / span
+            rest = self._last_arrival - self._middle_arrival
+            if self._count >= _HALVES and self._middle_bytes and rest > _SHORTEST:
+                half = self._bytes - self._middle_bytes
+                later = (half + around * half / self._bytes) * 8 * full / rest
+                if self.thorough or later < arrived * _USED_UP:
+                    arrived = min(arrived, later)
         rate = min(sent, arrived)
         if arrived < sent * _SATURATED:
             self.limited = True

@@ -1,7 +1,8 @@
 """The estimate of one connection's outgoing link: what its parts say, put together.
 
 The delay is the main signal (`trend`, believed when a queue is `standing` as well), loss is tried out (`loss`), more is
-proven by probes (`probing`). After a drop less is sent until the queue is empty. Where only REMB comes, that is the
+proven by probes (`probing`). What the link carries is measured while packets wait for it (`busy`). After a drop less
+leaves until the queue is empty, which changes the pace but not the estimate. Where only REMB comes, that is the
 estimate. Does not know what is sent, to whom, or how probes are made.
 """
 
@@ -10,6 +11,9 @@ from operator import sub
 from typing import Final
 
 from sfu.flow.bandwidth.aimd import RateControl
+from sfu.flow.bandwidth.belief import Belief
+from sfu.flow.bandwidth.busy import BusyRate
+from sfu.flow.bandwidth.drain import EMPTY, Drain
 from sfu.flow.bandwidth.loss import LossTest
 from sfu.flow.bandwidth.overuse import Usage
 from sfu.flow.bandwidth.probing import Probe, Probing
@@ -24,21 +28,29 @@ _NOTICEABLE: Final = 0.03  # of the target
 _QUICK: Final = (8, 0.2)  # packets and seconds of feedback that show a queue beginning
 _SURE: Final = (20, 0.5)  # the same where jitter must not be mistaken for one
 _IDLE: Final = 0.5  # of the estimate is sent, no more: then a stall must not cost what was proven
-_REAL: Final = 0.006  # seconds that a queue stands at when growing delay is believed to be one
+_REAL: Final = 0.02  # seconds that a queue stands at when growing delay is believed to be one
 _FULL: Final = 0.05  # seconds that a queue stands at when it is too long whatever the slope
-_EMPTY: Final = 0.015  # seconds that are as good as none
 _JITTER: Final = 0.4  # of the jitter, that a least delay may be above the true one
 _NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
 _NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
 _QUARTER_PACKET: Final = 2400  # bits
-_DRAIN: Final = 0.4  # seconds of queue for which next to nothing is sent, to empty it
-_LEAST_DRAIN: Final = 0.1  # of the rate
-_PATIENCE: Final = 1.5  # times as long as draining should take: then it is not our queue
+_LONG: Final = 0.15  # seconds that a queue stands at when a few packets are enough to believe it
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
+_RESTORED: Final = 0.85  # of the rate before comes back when something is heard again
 _SILENT: Final = 0.7  # of the rate stays at each
 _AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
 _SOON: Final = 0.1  # seconds until one looks again
+_LATELY: Final = 0.35  # seconds that what was measured in a queue says what the link carries
+_CARRIED: Final = 0.95  # of that is sent from then on
+_LITTLE, _ALIKE = 0.7, 0.05  # of the rate, and the difference of what is sent and what comes: no limit is met
+_STUBBORN: Final = 0.97  # of the rate, where that is no less and there is a queue yet
+_LEAST: Final = 0.7  # of the rate stays when one does not know what the link carries,
+_LEAST_NOISY: Final = 0.85  # and where one hardly knows that there is a queue
+_PACE: Final = 1.5  # times the target leave at most: a key frame takes its time on the link anyway,
+_FULL_PACE: Final = 1.05  # and so many where that would be more than the link is known to carry,
+_CAPACITY_PACE: Final = 1.05  # times that
+_START_PACE: Final = 600_000  # bit/s for the first pictures, as long as nothing is known
 
 
 class Source(StrEnum):
@@ -52,41 +64,21 @@ class Source(StrEnum):
 class BandwidthEstimator:
     """All RTP of one connection passes `sent`, all of its reports `feedback` or `remb`.
 
-    `target_bps` may be sent now. It is `start_bps` until the first report.
+    `target_bps` may be sent now. It is `start_bps` until the first report. `pacing_bps` may leave at any moment.
     """
 
     __slots__ = (
-        "_backed_off",
-        "_ceiling",
-        "_drain_until",
-        "_floor",
-        "_last_feedback",
-        "_look_at",
-        "_loss",
-        "_noticed",
-        "_packets",
-        "_probed_until",
-        "_probing",
-        "_rate",
-        "_silent_at",
-        "_standing",
-        "_throughput",
-        "_trend",
-        "_usage",
-        "_wish",
-        "link_bps",
-        "round_trip",
-        "source",
-        "target_bps",
-    )
+        "_backed_off", "_belief", "_busy", "_ceiling", "_drain", "_floor", "_heard_bps", "_last_feedback", "_look_at",
+        "_loss", "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput",
+        "_trend", "_usage", "_wish", "pacing_bps", "round_trip", "source", "target_bps",
+    )  # fmt: skip
 
     def __init__(
         self, *, start_bps: int = 300_000, floor_bps: int = 30_000, ceiling_bps: int = 50_000_000
     ) -> None:
         assert 0 < floor_bps <= start_bps <= ceiling_bps
         self.target_bps = start_bps
-        self.link_bps = start_bps
-        """What the link is believed to carry: above `target_bps` for the moment in which its queue is emptied."""
+        self.pacing_bps = max(round(_PACE * start_bps), _START_PACE)
         self.source = Source.NONE
         self.round_trip = _INITIAL_ROUND_TRIP
         """Seconds; set by the owner when reports say more."""
@@ -95,18 +87,26 @@ class BandwidthEstimator:
         self._trend = DelayTrend()
         self._standing = StandingQueue()
         self._throughput = Throughput()
+        self._busy = BusyRate()
         self._rate = RateControl(float(start_bps))
         self._loss = LossTest()
         self._probing = Probing()
+        self._belief = Belief(self._rate, self._probing, float(start_bps))
+        self._drain = Drain()
         self._usage = Usage.NORMAL
         self._wish = 0.0
         self._noticed = start_bps  # the target that the owner was told of last
         self._backed_off = float("-inf")
-        self._drain_until: float | None = None  # a queue is being emptied, at most until then
         self._last_feedback = float("-inf")
+        self._heard_bps = 0.0  # the rate before nothing was heard; 0 while something is
         self._silent_at = float("-inf")  # the last reduction for silence
         self._probed_until = float("-inf")  # growing delay is the work of a probe
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
+
+    @property
+    def limited(self) -> bool:
+        """Whether the link's limit has been met: until then the target is a guess."""
+        return self._rate.capacity_bps is not None
 
     def sent(self, size: int, now: float, probe: int = 0) -> int:
         """A packet of `size` bytes (RTP, below 65536) leaves at `now`; its transport-wide `seq16`.
@@ -136,10 +136,25 @@ class BandwidthEstimator:
         if self.source is not Source.TRANSPORT_CC:
             self.source = Source.TRANSPORT_CC
             self._rate.rate_bps = float(self.target_bps)
+        if self._heard_bps:  # what was lost in the meantime says nothing of the rate
+            self._belief.restore(self._heard_bps * _RESTORED, now)
+            self._loss.skip(now)
+            self._heard_bps = 0.0
         self._last_feedback = now
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
+        if self._rate.passed(receipt.bytes, max(arrivals)):
+            self._probing.confirmed(now)
+        if receipt.late:
+            sends, arrivals = sends[receipt.late :], arrivals[receipt.late :]
+            del receipt.sizes[: receipt.late]
+        if not sends:  # what came late says nothing of a queue
+            self._loss.update(receipt.lost, receipt.received, receipt.recovered, receipt.sends[-1], now)
+            return False
         delays = list(map(sub, arrivals, sends))
-        self._standing.update(min(delays), sum(delays) / len(delays), len(delays), now)
+        self._standing.update(delays, now)
+        if receipt.gap:
+            self._busy = BusyRate()
+        self._busy.update(sends, arrivals, receipt.sizes, self._standing.base, now)
         self._usage = self._trend.update(sends, arrivals)
         self._loss.update(receipt.lost, receipt.received, receipt.recovered, sends[-1], now)
         self._decide(now)
@@ -165,7 +180,9 @@ class BandwidthEstimator:
             return None
         target = self.target_bps
         jitter = self._standing.spread if self._noisy() else 0.0
-        probe = self._probing.begin(target, self._wish, self._throughput.sent_bps, jitter, now)
+        thorough = self._belief.thorough(self._passes(), now)
+        sent = self._throughput.sent_bps
+        probe = self._probing.begin(target, self._wish, sent, jitter, now, thorough=thorough)
         if probe is not None:
             self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
         return probe
@@ -211,7 +228,7 @@ class BandwidthEstimator:
             if carried is not None and carried < rate.rate_bps:
                 rate.learn(carried)
                 rate.rate_bps = carried
-                self._probing.dropped(before, carried, now)
+                self._probing.dropped(before, carried, now, full=False)
         standing = self._standing
         noisy = self._noisy()
         if noisy:
@@ -219,12 +236,18 @@ class BandwidthEstimator:
         jitter = standing.spread * _JITTER
         idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
         queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
-        self._drained(queue, now)
+        if self._drain.on:
+            rate.hold(now)
+            self._correct()
+            if self._drain.update(queue, now):
+                standing.rebase()
         probed = now <= self._probed_until
         over = self._usage is Usage.OVER and queue > _REAL + jitter and not probed
-        if not over and self._drain_until is None:
+        if not over and not self._drain.on:
             full = _FULL + jitter + (_NOISY_PROBE if noisy and probed else 0.0)
             over = standing.delay(*_SURE, now) > full
+            if not over and queue > _LONG + jitter:
+                over = 0 < self._carried(now - _LATELY) < rate.rate_bps
         if over and throughput:
             if now - self._backed_off >= min(max(self.round_trip, 0.01), 0.2) + 0.05:
                 self._back_off(throughput, queue, now)
@@ -232,70 +255,83 @@ class BandwidthEstimator:
             self._usage is Usage.NORMAL
             and not self._loss.raised
             and queue < _FULL + jitter
-            and self._drain_until is None
+            and not self._drain.on
         ):
             rate.grow(max(throughput, self._throughput.long_bps / share), self.round_trip, now)
+            self._belief.passed(self._passes(), now)
         else:
             rate.hold(now)
 
     def _back_off(self, throughput: float, queue: float, now: float) -> None:
-        before = self._rate.rate_bps
-        self._backed_off = now
-        self._rate.back_off(throughput, self._throughput.sent_bps, now)
-        self._probing.dropped(before, self._rate.rate_bps, now)
-        self._drain(queue, now)
+        rate = self._rate
+        before = rate.rate_bps
+        self._backed_off, self._drain.before_bps = now, before
+        carried = self._carried(now - _LATELY)
+        if not carried:
+            rate.back_off(throughput, self._throughput.sent_bps, now)
+            rate.rate_bps = max(rate.rate_bps, before * (_LEAST_NOISY if self._noisy() else _LEAST))
+        elif carried < before:
+            rate.learn(carried / _CARRIED)
+            rate.rate_bps = carried
+        elif queue > _FULL:
+            rate.rate_bps = before * _STUBBORN
+        rate.hold(now)
+        self._probing.dropped(before, rate.rate_bps, now, full=not self._noisy())
+        self._belief.dropped()
+        self._loss.skip(now)  # what the queue had no room for
+        self._drain.begin(queue, self.round_trip, now)
 
-    def _drain(self, queue: float, now: float) -> None:
-        """Send less until the queue is empty, at most as long as that can take."""
-        takes = queue / (1 - 0.85 * self._draining(queue)) + self.round_trip + 0.2
-        self._drain_until = now + takes * _PATIENCE
+    def _carried(self, since: float) -> float:
+        """What the link carries, as measured after `since`; 0: not measured."""
+        if self._noisy() or not self._busy.fresh(since):
+            return 0.0
+        carried = self._busy.rate_bps * _CARRIED / (1 - self._loss.inherent)
+        sent, came = self._throughput.sent_bps, self._throughput.short_bps
+        if carried < self._rate.rate_bps * _LITTLE and abs(came - sent) < sent * _ALIKE:
+            return 0.0  # so little is sent, and all of it passes: that is no limit
+        return carried
+
+    def _correct(self) -> None:
+        """While the queue stands that a drop was for, what it should have dropped to becomes clear."""
+        carried, before = self._carried(self._backed_off), self._drain.before_bps
+        if carried and before:
+            self._rate.learn(carried / _CARRIED)
+            self._rate.rate_bps = min(before, carried)
 
     def _noisy(self) -> bool:
         """Whether delays differ by more than packets that wait for each other explain."""
         return self._standing.spread > _NOISY + _QUARTER_PACKET / self.target_bps
 
-    def _drained(self, queue: float, now: float) -> None:
-        """See whether the queue that was to be emptied is; if not in time, it is not ours."""
-        if self._drain_until is None:
-            return
-        self._rate.hold(now)
-        if queue < _EMPTY:
-            self._drain_until = None
-        elif now > self._drain_until:
-            self._drain_until = None
-            self._standing.rebase()
-
-    def _draining(self, queue: float) -> float:
-        """The share of the rate that is sent while `queue` seconds are to be emptied."""
-        return max(1 - max(queue - _EMPTY, 0.0) / _DRAIN, _LEAST_DRAIN)
-
     def _proven(self, now: float) -> None:
         """A probe was told of."""
         cluster = self._probing.cluster
-        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now)
+        rate = self._probing.result(self._loss.inherent, self._rate.rate_bps, now, self._busy.usual)
         self._probed_until = now + _AFTERMATH
         if rate is None or cluster is None or self._loss.trying:
             return
-        if self._drain_until is not None and not cluster.noisy:
+        if self._drain.on and not cluster.noisy:
             return
         if rate > self._rate.rate_bps:
             self._loss.skip(now)
-        self._rate.prove(rate, now)
+            self._belief.result(rate, self._passes(), now, thorough=cluster.thorough)
         if cluster.limited:
-            if rate > self._rate.rate_bps * 0.9:
+            if rate > self._rate.rate_bps * 0.9 and not self._noisy():
                 self._rate.learn(rate)
             queue = self._standing.delay(*_QUICK, now)
-            if queue > _EMPTY:
-                self._drain(queue, now)
+            if queue > EMPTY:
+                self._drain.begin(queue, self.round_trip, now)
+
+    def _passes(self) -> float:
+        return self._throughput.long_bps / (1 - self._loss.inherent)
 
     def _calm(self, now: float) -> bool:
         """Whether more may be tried."""
         return (
             self._usage is Usage.NORMAL
-            and self._drain_until is None
+            and not self._drain.on
             and not self._loss.trying
             and now - self._last_feedback < 0.5
-            and self._standing.delay(*_SURE, now) < _EMPTY + 0.01
+            and self._standing.delay(*_SURE, now) < EMPTY + 0.01
         )
 
     def _silent(self, now: float) -> bool:
@@ -308,8 +344,9 @@ class BandwidthEstimator:
         if now - self._silent_at >= _SILENT_STEP:
             self._silent_at = now
             before = self._rate.rate_bps
+            self._heard_bps = self._heard_bps or before
             self._rate.rate_bps = max(before * _SILENT, self._floor)
-            self._probing.dropped(before, self._rate.rate_bps, now)
+            self._probing.dropped(before, self._rate.rate_bps, now, full=False)
             self._settle(now)
         return True
 
@@ -317,10 +354,14 @@ class BandwidthEstimator:
         """The target from all there is."""
         self._rate.rate_bps = min(max(self._rate.rate_bps, self._floor), self._ceiling)
         rate = min(self._rate.rate_bps, self._loss.cap_bps)
-        self.link_bps = max(round(rate), self._floor)
-        if self._drain_until is not None:
-            rate *= self._draining(self._standing.delay(*_QUICK, now))
         self.target_bps = target = max(round(rate), self._floor)
+        pace = target * _PACE
+        capacity = self._rate.capacity_bps
+        if capacity is not None:
+            pace = min(pace, max(target * _FULL_PACE, capacity * _CAPACITY_PACE))
+        if self._drain.on:
+            pace = min(pace, target) * self._drain.share(self._standing.delay(*_QUICK, now))
+        self.pacing_bps = max(round(pace), self._floor)
         if abs(target - self._noticed) > self._noticed * _NOTICEABLE:
             self._noticed = target
             return True

@@ -25,13 +25,22 @@ _TICKS_PER_REFERENCE: Final = 256
 class Receipt:
     """What one feedback told that was not known before. Valid until the next one is matched."""
 
-    __slots__ = ("arrivals", "bytes", "first", "lost", "lost_bytes", "received", "recovered", "sends", "stop")
+    __slots__ = (
+        "arrivals", "bytes", "first", "gap", "late", "lost", "lost_bytes", "received", "recovered", "sends", "sizes",
+        "stop",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.sends: list[float] = []
         """When each packet that arrived had been sent, seconds, in order of numbers."""
         self.arrivals: list[float] = []
         """When they arrived, seconds of the receiver's clock."""
+        self.sizes: list[int] = []
+        """Their sizes, bytes."""
+        self.late = 0
+        """How many of these, the first ones, an earlier feedback had passed over: others have overtaken them."""
+        self.gap = False
+        """A feedback before this one was lost."""
         self.bytes = 0
         """Their sizes, and those of packets of which a lost feedback had spoken."""
         self.received = 0
@@ -83,6 +92,7 @@ class SentPackets:
         receipt = self._receipt
         receipt.sends = sends = []
         receipt.arrivals = arrivals = []
+        receipt.sizes = sizes = []
         deltas = feedback.deltas
         ticks = self._begin(feedback)
         base = self.base(feedback)
@@ -93,8 +103,10 @@ class SentPackets:
             ticks += sum(delta for delta in deltas[: first - base] if delta is not None)
             deltas = deltas[first - base : max(stop - base, 0)]
         size = self._assume(first) if deltas else 0
+        receipt.gap = size > 0
         times, entries = self._times, self._entries
-        received = lost = recovered = lost_size = 0
+        received = lost = recovered = lost_size = late = 0
+        reported = self._reported
         slot = first - 1
         for delta in deltas:
             slot += 1
@@ -112,6 +124,9 @@ class SentPackets:
             entries[slot & _MASK] = 0
             sends.append(times[slot & _MASK])
             arrivals.append(ticks * _TICK)
+            sizes.append(entry & _SIZE)
+            if slot < reported:
+                late += 1
             if entry <= _SIZE:
                 size += entry
                 received += 1
@@ -124,7 +139,7 @@ class SentPackets:
                     recovered += 1
         if stop > self._reported:
             self._reported = stop
-        receipt.lost_bytes = lost_size
+        receipt.lost_bytes, receipt.late = lost_size, late
         receipt.bytes, receipt.received, receipt.lost, receipt.recovered = size, received, lost, recovered
         return receipt
 

@@ -13,6 +13,7 @@ _WINDOW: Final = (
 _KEPT: Final = 16  # feedbacks
 _WEIGHT: Final = 0.05  # of one feedback's spread
 _MOST_SPREAD: Final = 0.15  # seconds: more is a queue growing rather than jitter
+_PER_BEND: Final = 0.86  # mean above the least, per second difference: both of independent even jitter
 
 
 class StandingQueue:
@@ -28,10 +29,17 @@ class StandingQueue:
         self.spread = 0.0
         """Seconds that the mean delay is above the least, smoothed: jitter."""
 
-    def update(self, low: float, mean: float, count: int, now: float) -> None:
-        """The least and the mean arrival minus send time in seconds, of `count` packets told of at `now`."""
+    def update(self, delays: list[float], now: float) -> None:
+        """Arrival minus send time in seconds of packets told of at `now`, in the order they were sent."""
+        low, count = min(delays), len(delays)
         if count > 1:  # few packets rarely have one that was as fast as can be
-            spread = min((mean - low) * (count + 1) / (count - 1), _MOST_SPREAD)
+            spread = (sum(delays) / count - low) * (count + 1) / (count - 1)
+            if count > 2:  # a queue that grows or shrinks is none; neighbours differ little in it
+                bends = sum(
+                    abs(a + c - b - b) for a, b, c in zip(delays, delays[1:], delays[2:], strict=False)
+                )
+                spread = min(spread, bends / (count - 2) * _PER_BEND)
+            spread = min(spread, _MOST_SPREAD)
             self._spreads += 1
             self.spread += (spread - self.spread) * max(_WEIGHT, 1 / self._spreads)
         if self._since is None:
@@ -54,7 +62,12 @@ class StandingQueue:
             packets -= count
             if packets <= 0:
                 break
-        return max(low - min(self._window, self._before), 0.0) if self._lows else 0.0
+        return max(low - self.base, 0.0) if self._lows else 0.0
+
+    @property
+    def base(self) -> float:
+        """The least delay, with the unknown offset; infinite before the first."""
+        return min(self._window, self._before)
 
     def rebase(self) -> None:
         """What is waited now is not a queue that we can empty: it becomes the base."""

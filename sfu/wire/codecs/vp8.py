@@ -28,8 +28,6 @@ class Descriptor:
 
     size: int
     """Bytes, the first one included."""
-    begins: bool
-    """S and partition 0: the frame starts with this packet."""
     picture_id: int
     picture_id_bits: int
     """7 or 15."""
@@ -39,8 +37,6 @@ class Descriptor:
     """TID, 0 if not there."""
     sync: bool
     """Y: depends on nothing but the base layer's picture of the same TL0PICIDX."""
-    key_index: int
-    """KEYIDX: 5 bits; -1 = not there."""
 
 
 def read_descriptor(packet: bytes, start: int, end: int) -> Descriptor | None:
@@ -62,7 +58,7 @@ def read_descriptor(packet: bytes, start: int, end: int) -> Descriptor | None:
     needed = bool(present & 0x40) + bool(present & 0x30)
     if position + needed > end:
         return None
-    tl0_index = key_index = -1
+    tl0_index = -1
     temporal, sync = 0, False
     if present & 0x40:
         tl0_index = packet[position]
@@ -72,10 +68,7 @@ def read_descriptor(packet: bytes, start: int, end: int) -> Descriptor | None:
         position += 1
         if present & 0x20:
             temporal, sync = last >> 6, last & 0x20 != 0
-        if present & 0x10:
-            key_index = last & 0x1F
-    begins = packet[start] & 0x17 == 0x10
-    return Descriptor(position - start, begins, picture_id, bits, tl0_index, temporal, sync, key_index)
+    return Descriptor(position - start, picture_id, bits, tl0_index, temporal, sync)
 
 
 def _key_frame_header(payload: bytes) -> int | None:

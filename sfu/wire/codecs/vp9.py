@@ -29,20 +29,15 @@ class Descriptor:
 
     size: int
     """Bytes."""
-    begins: bool
-    """B: first packet of its layer frame."""
     ends: bool
     """E: last packet of its layer frame."""
     predicted: bool
     """P: refers to an earlier picture."""
-    flexible: bool
-    """F: what it refers to is said in each packet."""
     picture_id: int
     picture_id_bits: int
     """7 or 15; the picture id begins at byte 1."""
-    layered: bool
-    """L: the four fields below are there; else they are 0."""
     temporal: int
+    """This and the three below: 0 without L."""
     up_switch: bool
     """U: no later picture of a higher temporal layer refers to one of such a layer before this picture."""
     spatial: int
@@ -50,8 +45,6 @@ class Descriptor:
     """D: refers to the spatial layer below, in the same picture."""
     tl0_index: int
     """TL0PICIDX, the second byte behind the picture id; -1 = not there."""
-    differences: tuple[int, ...]
-    """P_DIFF: how many pictures back the references are; in flexible mode only."""
     sizes: tuple[tuple[int, int], ...]
     """Width and height of each spatial layer, lowest first; () without a scalability structure that has them."""
 
@@ -81,18 +74,11 @@ def read_descriptor(packet: bytes, start: int, end: int) -> Descriptor | None:
         if not flexible:
             tl0_index = packet[position + 1]
         position += needed
-    differences: list[int] = []
     if flags & 0x50 == 0x50:
-        while True:
-            if position >= end:
-                return None
-            byte = packet[position]
-            position += 1
-            differences.append(byte >> 1)
-            if not byte & 1:
-                break
-            if len(differences) == 3:  # section 4.2: at most three
-                return None
+        behind = _behind_references(packet, position, end)
+        if behind is None:
+            return None
+        position = behind
     sizes: tuple[tuple[int, int], ...] = ()
     if flags & 0x02:
         structure = _structure(packet, position, end)
@@ -101,19 +87,15 @@ def read_descriptor(packet: bytes, start: int, end: int) -> Descriptor | None:
         position, sizes = structure
     return Descriptor(
         size=position - start,
-        begins=flags & 0x08 != 0,
         ends=flags & 0x04 != 0,
         predicted=flags & 0x40 != 0,
-        flexible=flexible,
         picture_id=picture_id,
         picture_id_bits=bits,
-        layered=flags & 0x20 != 0,
         temporal=layer >> 5,
         up_switch=layer & 0x10 != 0,
         spatial=layer >> 1 & 0x07,
         inter_layer=layer & 0x01 != 0,
         tl0_index=tl0_index,
-        differences=tuple(differences),
         sizes=sizes,
     )
 
@@ -131,6 +113,14 @@ def frame_size(payload: bytes) -> tuple[int, int] | None:
     if found.sizes:
         return found.sizes[-1]
     return _coded_size(payload[found.size : found.size + 16])
+
+
+def _behind_references(packet: bytes, position: int, end: int) -> int | None:
+    """The offset behind P_DIFF and N, one byte each time; None if cut off, or beyond the three of section 4.2."""
+    for at in range(position, min(position + 3, end)):
+        if not packet[at] & 1:
+            return at + 1
+    return None
 
 
 def _structure(packet: bytes, position: int, end: int) -> tuple[int, tuple[tuple[int, int], ...]] | None:

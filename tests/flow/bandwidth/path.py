@@ -77,8 +77,12 @@ class Path:
     duplicate_feedback: bool = False
     outage: tuple[float, float] = (0.0, 0.0)
     key_frames: float = 0.0  # seconds between frames of ten times the size; 0 = none
-    pace: float = 1.5
     timer: float = 0.001  # how often the sender wakes
+    bucket: int = 0  # bytes that pass at once after a pause: a token bucket, as shapers of providers have
+    sender_stops: Callable[[float], bool] = lambda now: False  # a starved machine: nothing is sent or read
+    receiver_stops: Callable[[float], bool] = lambda now: (
+        False
+    )  # packets are read, and timed, when it goes on
     start_bps: int = 300_000
 
     def run(self, estimator: BandwidthEstimator | None = None) -> Figures:
@@ -111,6 +115,11 @@ class _Run:
         wake = 0.0
         for tick in range(int(path.seconds * 1000)):
             now = tick / 1000
+            if path.sender_stops(now):
+                self.bottleneck(now)
+                self.receive(now)
+                next_feedback = self.feedback_due(next_feedback, now)
+                continue
             while self.returning and self.returning[0][0] <= now:
                 estimator.feedback(self.returning.popleft()[1], now)
             if now >= next_frame:
@@ -131,12 +140,16 @@ class _Run:
                 self.send(now)
             self.bottleneck(now)
             self.receive(now)
-            if now >= next_feedback:
-                next_feedback += path.feedback_every
-                self.report(now)
+            next_feedback = self.feedback_due(next_feedback, now)
             if tick % 10 == 0:
                 self.figures.targets.append((now, estimator.target_bps))
         return self.figures
+
+    def feedback_due(self, due: float, now: float) -> float:
+        if now < due or self.path.receiver_stops(now):
+            return due
+        self.report(now)
+        return due + self.path.feedback_every
 
     def frame(self, now: float, number: int) -> None:
         path = self.path
@@ -151,7 +164,7 @@ class _Run:
 
     def send(self, now: float) -> None:
         path = self.path
-        step = self.estimator.target_bps * path.pace / 8 * path.timer
+        step = self.estimator.pacing_bps / 8 * path.timer
         self.budget = min(self.budget + step, max(2.0 * PACKET, step))
         while self.budget > 0 and self.backlog >= 200:
             size = int(min(self.backlog, PACKET))
@@ -199,12 +212,13 @@ class _Run:
             self.free_at = max(self.free_at, now - 0.001)
         while self.queue:
             entered, size, seq16 = self.queue[0]
-            leaves = max(self.free_at, entered) + size * 8 / rate
+            free_at = max(self.free_at, entered - path.bucket * 8 / rate) + size * 8 / rate
+            leaves = max(free_at, entered)
             if leaves > now:
                 return
             self.queue.popleft()
             self.queued -= size
-            self.free_at = leaves
+            self.free_at = free_at
             if seq16 < 0:
                 continue
             self.figures.queued.append((now, leaves - entered))
@@ -216,10 +230,13 @@ class _Run:
             heappush(self.flying, (arrives, self.order, seq16, size))
 
     def receive(self, now: float) -> None:
+        if self.path.receiver_stops(now):
+            return
         while self.flying and self.flying[0][0] <= now:
             at, _, seq16, size = heappop(self.flying)
             self.figures.delivered.append((at, size))
-            self.arrivals.receive(seq16, 5000.0 + at * (1 + self.path.drift))
+            read = now if now - at > 0.002 else at
+            self.arrivals.receive(seq16, 5000.0 + read * (1 + self.path.drift))
 
     def report(self, now: float) -> None:
         path = self.path

@@ -74,26 +74,26 @@ def test_standing_queue_ignores_jitter_and_sees_a_queue() -> None:
     queue = StandingQueue()
     for step in range(100):
         delays = [5.0 + random.uniform(0, 0.2) for _ in range(20)]
-        queue.update(min(delays), sum(delays) / 20, 20, step / 10)
+        queue.update(delays, step / 10)
     assert queue.delay(20, 0.5, 10.0) < 0.05
     assert queue.spread == pytest.approx(0.1, abs=0.02)
     for step in range(100, 103):
-        queue.update(5.1, 5.15, 20, step / 10)
+        queue.update([5.1, 5.2] * 10, step / 10)
     assert queue.delay(20, 0.5, 10.3) == pytest.approx(0.1, abs=0.01)
 
 
 def test_standing_queue_forgets_an_old_base() -> None:
     queue = StandingQueue()
-    queue.update(5.0, 5.0, 20, 0.0)
+    queue.update([5.0] * 20, 0.0)
     for step in range(1, 300):
-        queue.update(5.1, 5.1, 20, step / 10)
+        queue.update([5.1] * 20, step / 10)
     assert queue.delay(20, 0.5, 30.0) == 0.0
 
 
 def test_standing_queue_takes_what_does_not_go_for_its_base() -> None:
     queue = StandingQueue()
-    queue.update(5.0, 5.0, 20, 0.0)
-    queue.update(5.3, 5.3, 20, 0.1)
+    queue.update([5.0] * 20, 0.0)
+    queue.update([5.3] * 20, 0.1)
     assert queue.delay(20, 0.5, 0.1) == pytest.approx(0.3)
     queue.rebase()
     assert queue.delay(20, 0.5, 0.1) == 0.0
@@ -101,8 +101,8 @@ def test_standing_queue_takes_what_does_not_go_for_its_base() -> None:
 
 def test_few_packets_need_several_feedbacks() -> None:
     queue = StandingQueue()
-    queue.update(5.0, 5.0, 3, 0.0)
-    queue.update(5.1, 5.1, 3, 0.1)
+    queue.update([5.0] * 3, 0.0)
+    queue.update([5.1] * 3, 0.1)
     assert queue.delay(3, 0.5, 0.1) == pytest.approx(0.1)
     assert queue.delay(6, 0.5, 0.1) == 0.0
 

@@ -106,9 +106,9 @@ def structure_of(source: Stream) -> Structure:
         differences = tuple(sorted(frame.number - n for n in frame.needs))
         if all(difference <= 16 for difference in differences):
             kinds.add((frame.spatial, frame.temporal, indications, differences))
-    templates = tuple(Template(*kind, chain_differences=()) for kind in sorted(kinds)[:60])
+    templates = tuple(Template(*kind) for kind in sorted(kinds)[:60])
     sizes = tuple((320 << s, 180 << s) for s in range(source.spatial_layers))
-    return Structure(7, tuple(source.targets), (), 0, templates, sizes)
+    return Structure(7, tuple(source.targets), 0, templates, sizes)
 
 
 def av1_views(
@@ -229,11 +229,11 @@ def _write_structure(bits: Bits, structure: Structure) -> None:
         bits.put(0, 1)
     bits.below(structure.chains, len(structure.targets) + 1)
     if structure.chains:
-        for chain in structure.protected_by:
-            bits.below(chain, structure.chains)
-        for template in structure.templates:
-            for difference in template.chain_differences:
-                bits.put(difference, 4)
+        for target in range(len(structure.targets)):
+            bits.below(target % structure.chains, structure.chains)
+        for index in range(len(structure.templates)):
+            for chain in range(structure.chains):
+                bits.put((index + chain) % 16, 4)
     bits.put(bool(structure.sizes), 1)
     for width, height in structure.sizes:
         bits.put(width - 1, 16)

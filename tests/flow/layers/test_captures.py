@@ -48,6 +48,19 @@ def payload(view: rtp.RtpView) -> bytes:
     return view.packet[view.payload_start : view.payload_end]
 
 
+def references(packet: bytes) -> list[int]:
+    """How many pictures back a VP9 packet in flexible mode refers: P_DIFF (RFC 9628 section 4.2)."""
+    assert packet[0] & 0xB0 == 0xB0  # picture id, layers, flexible
+    position = 4 if packet[1] & 0x80 else 3
+    found = []
+    while packet[0] & 0x40:
+        found.append(packet[position] >> 1)
+        if not packet[position] & 1:
+            break
+        position += 1
+    return found
+
+
 def needs(name: str) -> dict[int, set[int]]:
     """What each layer frame refers to, by `Layer.picture` (VP9: picture * 8 + spatial), read from the packets."""
     source = new_reader(name)
@@ -61,7 +74,7 @@ def needs(name: str) -> dict[int, set[int]]:
             nine = vp9.read_descriptor(view.packet, view.payload_start, view.payload_end)
             assert nine is not None
             mine = found.setdefault(layer.picture * 8 + layer.spatial, set())
-            mine |= {(layer.picture - back) * 8 + layer.spatial for back in nine.differences}
+            mine |= {(layer.picture - back) * 8 + layer.spatial for back in references(payload(view))}
             if nine.inter_layer:
                 mine.add(layer.picture * 8 + layer.spatial - 1)
         elif span is not None:

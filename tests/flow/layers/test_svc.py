@@ -87,9 +87,11 @@ class Slot:
         before = read_descriptor(view.packet, base, view.payload_end)
         assert after is not None
         assert before is not None
-        assert (after.temporal, after.spatial, after.differences, after.inter_layer, after.up_switch) == (
-            before.temporal, before.spatial, before.differences, before.inter_layer, before.up_switch,
+        assert (after.temporal, after.spatial, after.inter_layer, after.up_switch, after.size) == (
+            before.temporal, before.spatial, before.inter_layer, before.up_switch, before.size,
         )  # fmt: skip
+        references = slice(base + (4 if before.picture_id_bits == 15 else 3), base + before.size)
+        assert data[references] == view.packet[references]
         return Sent(after.picture_id, marker)
 
 

@@ -87,9 +87,7 @@ def out_numbers(view: rtp.RtpView, patch: Patch) -> tuple[int, int]:
     assert found is not None
     before = read_descriptor(view.packet, view.payload_start, view.payload_end)
     assert before is not None
-    assert (found.temporal, found.sync, found.key_index, found.begins, found.size) == (
-        before.temporal, before.sync, before.key_index, before.begins, before.size,
-    )  # fmt: skip
+    assert (found.temporal, found.sync, found.size) == (before.temporal, before.sync, before.size)
     return found.picture_id, found.tl0_index
 
 

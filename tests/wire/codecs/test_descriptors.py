@@ -21,12 +21,12 @@ def nine(payload: str) -> vp9.Descriptor | None:
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        ("90e0 8102 03 60 aa", vp8.Descriptor(6, True, 0x102, 15, 3, 1, True, -1)),
-        ("80f0 ffff ff df aa", vp8.Descriptor(6, False, 0x7FFF, 15, 255, 3, False, 31)),
-        ("9080 7f aa", vp8.Descriptor(3, True, 127, 7, -1, 0, False, -1)),
-        ("91c0 05 09", vp8.Descriptor(4, False, 5, 7, 9, 0, False, -1)),
-        ("b090 8001 1f", vp8.Descriptor(5, True, 1, 15, -1, 0, False, 31)),
-        ("90a0 8001 a0", vp8.Descriptor(5, True, 1, 15, -1, 2, True, -1)),
+        ("90e0 8102 03 60 aa", vp8.Descriptor(6, 0x102, 15, 3, 1, True)),
+        ("80f0 ffff ff df aa", vp8.Descriptor(6, 0x7FFF, 15, 255, 3, False)),
+        ("9080 7f aa", vp8.Descriptor(3, 127, 7, -1, 0, False)),
+        ("91c0 05 09", vp8.Descriptor(4, 5, 7, 9, 0, False)),
+        ("b090 8001 1f", vp8.Descriptor(5, 1, 15, -1, 0, False)),
+        ("90a0 8001 a0", vp8.Descriptor(5, 1, 15, -1, 2, True)),
         ("9060 03 60 aa", None),  # no picture id
         ("1080 7f aa", None),  # no extension
         ("9080 80", None),  # picture id cut off
@@ -46,23 +46,23 @@ def test_vp9_flexible() -> None:
     found = nine("fd 9234 55 03 04 aa")
     assert found is not None
     assert (found.size, found.picture_id, found.picture_id_bits) == (6, 0x1234, 15)
-    assert (found.begins, found.ends, found.predicted, found.flexible) == (True, True, True, True)
+    assert (found.ends, found.predicted) == (True, True)
     assert (found.temporal, found.up_switch, found.spatial, found.inter_layer) == (2, True, 2, True)
-    assert (found.tl0_index, found.differences, found.sizes) == (-1, (1, 2), ())
+    assert (found.tl0_index, found.sizes) == (-1, ())
 
 
 def test_vp9_not_flexible() -> None:
     found = nine("e8 7f 22 ab aa")
     assert found is not None
     assert (found.size, found.picture_id, found.picture_id_bits, found.tl0_index) == (4, 127, 7, 0xAB)
-    assert (found.begins, found.ends, found.predicted, found.differences) == (True, False, True, ())
+    assert (found.ends, found.predicted) == (False, True)
     assert (found.temporal, found.up_switch, found.spatial, found.inter_layer) == (1, False, 1, False)
 
 
 def test_vp9_without_layers() -> None:
     found = nine("8c 8001 aa")
     assert found is not None
-    assert (found.size, found.layered, found.spatial, found.temporal, found.tl0_index) == (3, False, 0, 0, -1)
+    assert (found.size, found.spatial, found.temporal, found.tl0_index) == (3, 0, 0, -1)
     assert nine("0c 8001 aa") is None  # no picture id
 
 
