@@ -183,6 +183,8 @@ class Sharing:
 
     def _apply(self, slot: Slot, want: Want, choice: Choice, now: float) -> None:
         self._limits[slot.mid] = choice.limit
+        if choice.limit is Limit.SOURCE and _held_back(slot, want, now):
+            self._limits[slot.mid] = Limit.BANDWIDTH
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
             if slot.target is None and slot.state is not SlotState.PAUSED:
@@ -283,6 +285,13 @@ def _options(slot: Slot, publication: Publication, video_bps: int, now: float) -
         smooth = sorted({option.temporal for option in options})[-2:]
         found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
+
+
+def _held_back(slot: Slot, want: Want, now: float) -> bool:
+    """Whether there is something better that was left out for its key frame."""
+    publication = _publication(slot)
+    offered = {option.rid for option in want.options}
+    return any(publication.available(one, now) and one.rid not in offered for one in publication.encodings)
 
 
 def _wishes(

@@ -88,6 +88,5 @@ class Belief:
             self._promise > rate.rate_bps
             and now - self._promised_at >= _UNUSED
             and passes_bps < rate.rate_bps * _CONFIRMED
-            and rate.capacity_bps is None
             and not self._probing.refuted
         )
