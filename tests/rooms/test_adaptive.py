@@ -148,6 +148,17 @@ def test_a_picture_whose_key_frame_fills_the_link_for_long_is_not_switched_to(
     assert set(settled(viewer)) == expected
 
 
+def test_a_fast_link_is_explored_as_far_as_a_large_key_frame_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive, "KEY_FACTOR", 60)  # 3 Mbit, twice what the stream takes in a second
+    world, _, viewer = room(20e6)
+    viewer.participant.view({"5": View(320, 180)}, world.now)
+    world.run(4.0)
+    assert set(settled(viewer, 2.0)) == {"q"}
+    viewer.participant.view({"5": View(1280, 720)}, world.now)
+    world.run(10.0)
+    assert set(settled(viewer)) == {"f"}
+
+
 # -- what is seen --------------------------------------------------------------------------------------------
 
 
