@@ -50,10 +50,6 @@ class Quality:
         """Of the largest picture."""
         return self._heights[-1] if self._heights else self.assumed_height
 
-    def begins_within(self, seconds: float, bps: float) -> bool:
-        """Whether a switch to it, which takes a key frame, is done in so many seconds at `bps`."""
-        return self.key_bytes * 8 <= bps * seconds
-
     def options(self, rank: int = 0) -> list[Option]:
         """What may be taken of it, ascending in rate: as measured last, or as it is assumed to be.
 

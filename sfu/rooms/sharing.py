@@ -10,7 +10,7 @@ from typing import Final
 
 from sfu.flow.allocation import Allocator
 from sfu.flow.layers import ALL
-from sfu.flow.wants import Choice, Limit, Option, Priority, Want
+from sfu.flow.wants import ENOUGH, Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
@@ -29,7 +29,7 @@ RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused.
 PATIENCE: Final = 1.0
 # Seconds that a key frame may take the whole of the link: until then nothing else is sent.
-LONGEST_KEY_FRAME: Final = 0.6
+LONGEST_KEY_FRAME: Final = 0.8
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
 
@@ -53,6 +53,7 @@ class Sharing:
         self._slots = slots
         self._budget = Budget(egress, slots)
         self._allocator = Allocator()
+        self._beyond_bps = 0  # what a link has to carry for a picture that is not chosen for its key frame
         self._views: dict[str, View] = {}
         self._limits: dict[str, Limit] = {}
         self._short: dict[str, float] = {}  # since when there is too little for each slot
@@ -133,6 +134,7 @@ class Sharing:
             return
         kept = self._room.kept(self._participant)
         video_bps = self._budget.video_bps(now)
+        self._beyond_bps = 0
         wants = [self._want(slot, kept, video_bps, now) for slot in slots]
         audio_bps = self._budget.audio_bps(now)
         choices = self._allocator.allocate(video_bps, wants, now)
@@ -140,7 +142,7 @@ class Sharing:
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
         starved = all(slot.state is SlotState.PAUSED for slot in slots)
-        self._egress.wish(self._allocator.wish_bps + audio_bps, now, starved=starved)
+        self._egress.wish(max(self._allocator.wish_bps, self._beyond_bps) + audio_bps, now, starved=starved)
         self._next(slots, now)
 
     def _next(self, slots: list[Slot], now: float) -> None:
@@ -163,13 +165,34 @@ class Sharing:
             height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
-            tuple(_options(slot, publication, video_bps, now)),
+            tuple(self._affordable(slot, height, video_bps, now)),
             self._priority(publication, view),
             height,
             view.visible,
             _CEILINGS.get(view.quality),
             last_n,
         )
+
+    def _affordable(self, slot: Slot, height: int, video_bps: int, now: float) -> list[Option]:
+        """Its options without those whose key frame alone would fill the link for long.
+
+        Unless they are shown, or the smallest. For those that a tile of `height` has use for the link is explored.
+        """
+        publication = _publication(slot)
+        found = _options(slot, publication, now)
+        enough = min((o.height for o in found if height and o.height >= height * ENOUGH), default=1 << 30)
+        kept = []
+        for option in found:
+            encoding = publication.find(option.rid)
+            if encoding in (slot.encoding, slot.candidate) or option.rid == found[0].rid or encoding is None:
+                kept.append(option)
+                continue
+            needed = round(encoding.quality.key_bytes * 8 / LONGEST_KEY_FRAME)
+            if needed <= video_bps:
+                kept.append(option)
+            elif option.height <= enough:
+                self._beyond_bps = max(self._beyond_bps, needed)
+        return kept
 
     def _priority(self, publication: Publication, view: View) -> Priority:
         if view.pinned:
@@ -263,22 +286,18 @@ def _left_out(publication: Publication, view: View, kept: frozenset[str] | None)
     return kept is not None and publication.participant not in kept
 
 
-def _options(slot: Slot, publication: Publication, video_bps: int, now: float) -> list[Option]:
+def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
     """What can be had of a publication: encodings that come, or would if they were asked for.
 
-    Not those whose key frame alone would fill the link for long, unless they are shown, or the smallest. Of a lower
-    frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture that moves is
-    better than a larger one that doesn't.
+    Of a lower frame rate only the smallest picture is worth it, and half the rate of the others: a smaller picture
+    that moves is better than a larger one that doesn't.
     """
     present = [encoding for encoding in publication.encodings if publication.available(encoding, now)]
     if slot.encoding is None and slot.state is not SlotState.PAUSED:
         # The first picture is that which comes soonest.
         present = [encoding for encoding in present if encoding.alive(now)] or present
     found: list[Option] = []
-    taken = (present[0], slot.encoding, slot.candidate) if present else ()
     for encoding in present:
-        if encoding not in taken and not encoding.quality.begins_within(LONGEST_KEY_FRAME, video_bps):
-            continue
         options = encoding.options(publication.encodings.index(encoding))
         most = slot.most_spatial(encoding)
         options = [option for option in options if option.spatial <= most] or options
