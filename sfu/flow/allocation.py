@@ -3,13 +3,14 @@
 Knows what each slot could show and at what cost, how important and how large it is, and what was chosen before. Does
 not know where the budget comes from, how an option is forwarded, or which options a tile has use for (`flow.wants`).
 
-An option that costs more than a better one is passed over. First everybody visible gets the lowest option, in order of
-importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in rounds, a
-higher priority starting LEAD rounds before the next.
+An option that costs as much as a better one, or more, is passed over. First everybody visible gets the lowest option,
+in order of importance (priority, then size on screen), as far as the budget goes. Then they climb option by option, in
+rounds, a higher priority starting LEAD rounds before the next.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 from operator import attrgetter
 from typing import Final
 
@@ -125,19 +126,23 @@ class _Tile:
     def _climb(self, options: list[Option]) -> None:
         """Find the steps: each costs more than the one before, and is better."""
         best = -1
-        self.steps = steps = []
-        self.qualities = qualities = []
+        steps: list[Option] = []
+        qualities: list[int] = []
+        self.steps, self.qualities = steps, qualities
         for option in options:
             quality = quality_of(option)
             if quality > best:
                 best = quality
+                if steps and steps[-1].bps == option.bps:  # no dearer, and better
+                    steps.pop()
+                    qualities.pop()
                 steps.append(option)
                 qualities.append(quality)
 
     def downward(self) -> list[Option]:
         """The steps up to what is shown, at what that costs."""
         assert self.option is not None
-        cost = int(min(self.cost, self.bps))
+        cost = ceil(min(self.cost, self.bps))
         steps = [
             step
             for step, quality in zip(self.steps, self.qualities, strict=True)
@@ -251,6 +256,8 @@ class Allocator:
         for tile, ladder, level in zip(lit, ladders, _divide(budget_bps, lit, ladders), strict=True):
             if level < len(ladder) - 1:
                 tile.lower_to(ladder[level] if level >= 0 else None, now)
+        if sum(tile.bps for tile in lit) > budget_bps * TOLERANCE:
+            self._wake(now + _LOOK_AGAIN)
 
     def _improve(self, shown: list[_Tile], room_bps: float, now: float) -> None:
         """Raise what has been affordable for long enough, the most important first."""
@@ -285,11 +292,11 @@ class Allocator:
                 if missing <= freed:
                     total += extra - freed
                     tile.raise_to(level, now)
-                    if level < tile.target:  # what was taken for this step may be enough for a better one
-                        self._wake(now + tile.hold)
                     break
             if tile.quality < tile.qualities[tile.target] and not may_take:
                 self._wake(tile.since + max(tile.hold, _HOLD_TAKING))
+            elif tile.quality < tile.qualities[tile.target] and now < tile.since + tile.hold:
+                self._wake(tile.since + tile.hold)  # what was taken by then may be enough
 
     def _wake(self, at: float) -> None:
         if self._deadline is None or at < self._deadline:

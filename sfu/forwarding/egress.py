@@ -16,7 +16,7 @@ from sfu.wire.transport_feedback import Feedback
 # By REMB not below this, bits a second: that of some clients is no more than what they received.
 LEAST_BY_REMB: Final = 1_000_000
 # Seconds of packets waiting at which the rest of a frame is left out, and at which a new key frame may begin.
-CLOGGED: Final = 1.5
+CLOGGED: Final = 2.0
 CLEARED: Final = 0.5
 # Seconds from the beginning for which pictures are paced although no report has come.
 PATIENCE: Final = 0.5
@@ -53,8 +53,8 @@ class Egress:
     """`outlet` with an estimate before it. `paced` and `clogged` are read for every packet."""
 
     __slots__ = (
-        "_alive_at", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send", "_sent",
-        "clogged", "estimator", "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain",
+        "_alive_at", "_least_bps", "_patient_until", "_probe", "_probe_at", "_probe_began", "_probe_sent", "_send",
+        "_sent", "clogged", "estimator", "on_change", "outlet", "paced", "pacer", "reports_at", "running", "send_plain",
         "transport_wide",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Egress:
         self._alive_at: float | None = None
         # Until then the first report is waited for.
         self._patient_until: float | None = None
+        self._least_bps: float = LEAST_BY_REMB
         self._probe: Probe | None = None
         self._probe_began = self._probe_at = 0.0
         self._probe_sent = 0
@@ -107,6 +108,11 @@ class Egress:
             self._pace(True)
             self.pacer.rate_bps = self.estimator.pacing_bps
             self._patient_until = now + PATIENCE
+
+    def pace_at_least(self, bps: float) -> None:
+        """By REMB so much leaves, whatever that says."""
+        self._least_bps = max(bps, LEAST_BY_REMB)
+        self.pacer.rate_bps = max(self.estimator.pacing_bps, self._least_bps)
 
     def _unpace(self) -> None:
         """The client was to report, and has not."""
@@ -209,7 +215,7 @@ class Egress:
 
     def _estimated(self, changed: bool, now: float) -> None:
         rate = self.estimator.pacing_bps
-        self.pacer.rate_bps = max(rate, LEAST_BY_REMB) if self.estimator.source is Source.REMB else rate
+        self.pacer.rate_bps = max(rate, self._least_bps) if self.estimator.source is Source.REMB else rate
         self._pace(self.paced or self.estimator.source is not Source.NONE)
         if changed:
             self.on_change(now)

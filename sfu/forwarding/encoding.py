@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from sfu.forwarding.slot import Slot
 
 
-_LOOK_INTERVAL = 0.25  # seconds
-_ALIVE = 1.0  # seconds
+_LOOK_INTERVAL, _ALIVE = 0.25, 1.0  # seconds
 
 
 class Encoding:
@@ -39,11 +38,10 @@ class Encoding:
     """
 
     __slots__ = (
-        "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_look_at", "_marked", "_marked_of",
-        "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec", "drops",
-        "frames", "history", "key_frame_requests", "key_frames", "last_at", "last_layer", "layers",
-        "on_look", "quality", "rate",
-        "rid", "rtx_ssrc", "ssrc", "stopped",
+        "_ask_key_frame", "_extensions", "_fan", "_highest", "_is_key_frame", "_key_timestamp", "_look_at", "_marked",
+        "_marked_of", "_restarts", "_running", "_translations", "_unwrapper", "_waiting", "arrivals", "clock", "codec",
+        "drops", "frames", "history", "key_frame_requests", "key_frames", "last_at", "last_layer", "layers", "on_look",
+        "quality", "rate", "rid", "rtx_ssrc", "ssrc", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +57,7 @@ class Encoding:
         self.layers: LayerReader | None = reader(codec.name, ids_in)
         self._unwrapper = Unwrapper16()
         self._highest = 0
+        self._key_timestamp = -1  # of the last key frame
         # Running slots by profile: a packet is translated once per profile. Never changed in place, as a packet may
         # be on its way through them.
         self._running: dict[SendProfile, tuple[Slot, ...]] = {}
@@ -248,6 +247,8 @@ class Encoding:
         layer = self.layers.read(view, key_frame) if self.layers is not None and size else None
         if key_frame and self._is_key_frame is not None:
             self._measure(view)
+        if view.timestamp == self._key_timestamp:
+            self.quality.key_bytes += size
         if layer is not None:
             self.quality.rates.add(layer.spatial & 7, layer.temporal & 7, len(view.packet), now)
         elif self._is_key_frame is not None:
@@ -349,6 +350,7 @@ class Encoding:
 
     def _measure(self, view: rtp.RtpView) -> None:
         """Take the size of the picture from a packet that begins a key frame, whose layers have been read."""
+        self._key_timestamp, self.quality.key_bytes = view.timestamp, 0
         found = self.layers.sizes if self.layers is not None else ()
         if not found:
             payload = view.packet[view.payload_start : view.payload_end]

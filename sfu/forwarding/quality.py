@@ -25,11 +25,12 @@ ASSUMED_HEIGHT = 720
 class Quality:
     """Of one encoding. Heights are the shorter side of the picture, in pixels."""
 
-    __slots__ = ("_heights", "_known", "_options", "assumed_height", "rates", "rid")
+    __slots__ = ("_heights", "_known", "_options", "assumed_height", "key_bytes", "rates", "rid")
 
     def __init__(self, rid: str) -> None:
         self.rid = rid
         self.rates = LayerRates()
+        self.key_bytes = 0  # of the last key frame, as far as it has come; 0: none has
         self.assumed_height = ASSUMED_HEIGHT
         self._heights: tuple[int, ...] = ()
         self._known: tuple[object, ...] | None = None  # what the options were made of

@@ -16,6 +16,15 @@ SETTLING: Final = 2.0
 DEAF: Final = 6.0
 # Of an estimate by REMB: who sends more than this share meets the limit of the link, not that of what is sent.
 USED: Final = 0.8
+# One that rises by this share and more in INTERVAL seconds although more than it is sent lags behind, and so much more
+# in a second is tried.
+ROSE: Final = 1.04
+INTERVAL: Final = 2.0
+TRIED: Final = 0.15
+# An estimate so low, bits a second, is of a still picture; no link that carries sound is so slow.
+STILL: Final = 50_000
+# Times what is shared by REMB that leaves at once.
+PACE: Final = 1.5
 # By REMB no less than this is shared, bits a second: estimates of aiortc begin with a still picture's few kbit/s.
 LEAST_SHARED_BY_REMB: Final = 300_000
 # What is shared where nothing is known of the link.
@@ -25,7 +34,10 @@ UNLIMITED_BPS: Final = 1 << 40
 class Budget:
     """Of one participant; `slots` are its own, by mid."""
 
-    __slots__ = ("_began", "_counted", "_counted_at", "_egress", "_flow_bps", "_known", "_slots", "limited")
+    __slots__ = (
+        "_began", "_counted", "_counted_at", "_egress", "_estimate_bps", "_flow_bps", "_known", "_lags", "_looked_at",
+        "_shared_bps", "_slots", "limited",
+    )  # fmt: skip
 
     def __init__(self, egress: Egress, slots: Mapping[str, Slot]) -> None:
         self._egress = egress
@@ -33,9 +45,11 @@ class Budget:
         self.limited = True  # whether there is a budget at all
         self._began: float | None = None  # when there was video to share first
         self._known: float | None = None  # when the client had reported first
-        # What was sent, for clients whose own estimate depends on it.
-        self._counted = self._flow_bps = 0
-        self._counted_at = float("-inf")
+        # What was sent, for clients whose own estimate depends on it, that estimate then, and what is shared.
+        self._counted = self._flow_bps = self._estimate_bps = 0
+        self._counted_at = self._looked_at = float("-inf")
+        self._lags = False  # it only follows what is sent
+        self._shared_bps = 0.0
 
     def settling(self, now: float) -> bool:
         """Whether the budget is too doubtful to stop a video for it."""
@@ -72,12 +86,19 @@ class Budget:
     def _by_remb(self, estimate_bps: int, now: float) -> int:
         """A receiver's own estimate follows what it receives, and hardly goes beyond it.
 
-        So it says little while less is sent than it allows: more is tried, and taken back if the estimate falls.
+        So it says little while less is sent than it allows, or while it rises below what is sent: more is tried, and
+        taken back if the estimate does not follow.
         """
-        if now > self._counted_at + 1:
+        if now > self._counted_at + INTERVAL:
             sent = sum(slot.bytes_sent for slot in self._slots.values())
             self._flow_bps = round(max(sent - self._counted, 0) * 8 / (now - self._counted_at))
-            self._counted, self._counted_at = sent, now
+            rises = estimate_bps > self._estimate_bps * ROSE or estimate_bps < STILL
+            self._lags = rises and estimate_bps < self._flow_bps
+            self._counted, self._counted_at, self._estimate_bps = sent, now, estimate_bps
+        tried = self._shared_bps * (1 + TRIED * min(now - self._looked_at, 1.0)) if self._lags else 0.0
+        self._looked_at = now
         if self._flow_bps < USED * estimate_bps:
             estimate_bps *= 2
-        return max(estimate_bps, LEAST_SHARED_BY_REMB)
+        self._shared_bps = min(max(estimate_bps, LEAST_SHARED_BY_REMB, tried), UNLIMITED_BPS)
+        self._egress.pace_at_least(self._shared_bps * PACE)
+        return round(self._shared_bps)

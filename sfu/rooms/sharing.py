@@ -10,7 +10,7 @@ from typing import Final
 
 from sfu.flow.allocation import Allocator
 from sfu.flow.layers import ALL
-from sfu.flow.wants import Choice, Limit, Option, Priority, Want
+from sfu.flow.wants import ENOUGH, Choice, Limit, Option, Priority, Want
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.publication import Publication
@@ -28,6 +28,8 @@ MOST_INTERVAL: Final = 1.0
 RARELY: Final = 5.0
 # Seconds for which a share is too small before its video is paused.
 PATIENCE: Final = 1.0
+# Seconds that a key frame may take the whole of the link: until then nothing else is sent.
+LONGEST_KEY_FRAME: Final = 0.8
 _CEILINGS: Final = {"low": 0, "medium": 1}
 _REASONS: Final = {Limit.BANDWIDTH: "bandwidth", Limit.LAST_N: "last-n"}
 
@@ -51,6 +53,7 @@ class Sharing:
         self._slots = slots
         self._budget = Budget(egress, slots)
         self._allocator = Allocator()
+        self._beyond_bps = 0  # what a link has to carry for a picture that is not chosen for its key frame
         self._views: dict[str, View] = {}
         self._limits: dict[str, Limit] = {}
         self._short: dict[str, float] = {}  # since when there is too little for each slot
@@ -130,14 +133,16 @@ class Sharing:
             self._egress.wish(0, now, starved=False)
             return
         kept = self._room.kept(self._participant)
-        wants = [self._want(slot, kept, now) for slot in slots]
+        video_bps = self._budget.video_bps(now)
+        self._beyond_bps = 0
+        wants = [self._want(slot, kept, video_bps, now) for slot in slots]
         audio_bps = self._budget.audio_bps(now)
-        choices = self._allocator.allocate(self._budget.video_bps(now), wants, now)
+        choices = self._allocator.allocate(video_bps, wants, now)
         self._allocated_bps = audio_bps
         for slot, want in zip(slots, wants, strict=True):
             self._apply(slot, want, choices[slot.mid], now)
         starved = all(slot.state is SlotState.PAUSED for slot in slots)
-        self._egress.wish(self._allocator.wish_bps + audio_bps, now, starved=starved)
+        self._egress.wish(max(self._allocator.wish_bps, self._beyond_bps) + audio_bps, now, starved=starved)
         self._next(slots, now)
 
     def _next(self, slots: list[Slot], now: float) -> None:
@@ -151,7 +156,7 @@ class Sharing:
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
 
-    def _want(self, slot: Slot, kept: frozenset[str] | None, now: float) -> Want:
+    def _want(self, slot: Slot, kept: frozenset[str] | None, video_bps: int, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)
         publication = _publication(slot)
         last_n = _left_out(publication, view, kept)
@@ -160,13 +165,34 @@ class Sharing:
             height = min(height, round(view.width / WIDE))
         return Want(
             slot.mid,
-            tuple(_options(slot, publication, now)),
+            tuple(self._affordable(slot, height, video_bps, now)),
             self._priority(publication, view),
             height,
             view.visible,
             _CEILINGS.get(view.quality),
             last_n,
         )
+
+    def _affordable(self, slot: Slot, height: int, video_bps: int, now: float) -> list[Option]:
+        """Its options without those whose key frame alone would fill the link for long.
+
+        Unless they are shown, or the smallest. For those that a tile of `height` has use for the link is explored.
+        """
+        publication = _publication(slot)
+        found = _options(slot, publication, now)
+        enough = min((o.height for o in found if height and o.height >= height * ENOUGH), default=1 << 30)
+        kept = []
+        for option in found:
+            encoding = publication.find(option.rid)
+            if encoding in (slot.encoding, slot.candidate) or option.rid == found[0].rid or encoding is None:
+                kept.append(option)
+                continue
+            needed = round(encoding.quality.key_bytes * 8 / LONGEST_KEY_FRAME)
+            if needed <= video_bps:
+                kept.append(option)
+            elif option.height <= enough:
+                self._beyond_bps = max(self._beyond_bps, needed)
+        return kept
 
     def _priority(self, publication: Publication, view: View) -> Priority:
         if view.pinned:
@@ -180,6 +206,8 @@ class Sharing:
 
     def _apply(self, slot: Slot, want: Want, choice: Choice, now: float) -> None:
         self._limits[slot.mid] = choice.limit
+        if choice.limit is Limit.SOURCE and _held_back(slot, want, now):
+            self._limits[slot.mid] = Limit.BANDWIDTH
         option = choice.option
         if option is None and choice.limit is Limit.BANDWIDTH:
             if slot.target is None and slot.state is not SlotState.PAUSED:
@@ -276,6 +304,13 @@ def _options(slot: Slot, publication: Publication, now: float) -> list[Option]:
         smooth = sorted({option.temporal for option in options})[-2:]
         found += [option for option in options if encoding is present[0] or option.temporal in smooth]
     return found
+
+
+def _held_back(slot: Slot, want: Want, now: float) -> bool:
+    """Whether there is something better that was left out for its key frame."""
+    publication = _publication(slot)
+    offered = {option.rid for option in want.options}
+    return any(publication.available(one, now) and one.rid not in offered for one in publication.encodings)
 
 
 def _wishes(

@@ -155,7 +155,7 @@ def test_with_nothing_changed_it_settles(scenes: list[tuple[list[Want], int, int
         now += wait_ms / 1000
         choices = allocator.allocate(budget, wants, now)
     wants, budget, _ = scenes[-1]
-    for _ in range(40):  # by its own deadlines
+    for _ in range(100):  # by its own deadlines, each half a second while rates that rose count as smoothed
         at = allocator.deadline()
         if at is None:
             break

@@ -224,7 +224,7 @@ async def test_a_parent_without_media_leaves_no_ports() -> None:
             await until(lambda calls=calls: parent.calls > calls and links(node), "it is tried again")  # type: ignore[misc]
         await them.drop(ada)
         await until(lambda: not links(node), "nobody is left")
-    assert udp_sockets() <= before
+    await until(lambda: udp_sockets() <= before, "the last port is closed")
 
 
 # -- shutting down -------------------------------------------------------------------------------------------

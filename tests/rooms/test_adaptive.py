@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 
 from sfu.forwarding.slot import SlotState
+from sfu.rooms import sharing
 from sfu.rooms.member import View
+from tests.rooms import adaptive
 from tests.rooms.adaptive import RATE, Camera, Viewer, World
 
 
@@ -41,14 +43,14 @@ def room(rate_bps: float | None, *, wide: bool = True) -> tuple[World, Camera, V
 
 def count_divisions(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the viewer's downlink is divided from now on."""
-    sharing = viewer.participant._sharing
-    divide, divided = sharing.allocate, []
+    own = viewer.participant._sharing
+    divide, divided = own.allocate, []
 
     def counted(now: float) -> None:
         divided.append(now)
         divide(now)
 
-    monkeypatch.setattr(sharing, "allocate", counted)
+    monkeypatch.setattr(own, "allocate", counted)
     return divided
 
 
@@ -127,6 +129,34 @@ def test_a_key_frame_leaves_over_time_where_the_link_is_slow() -> None:
     assert pacing["waited"] >= 5
     assert pacing["refused"] == 0
     assert_sound(viewer)
+
+
+@pytest.mark.parametrize(("longest", "expected"), [(sharing.LONGEST_KEY_FRAME, {"h"}), (10.0, {"f"})])
+def test_a_picture_whose_key_frame_fills_the_link_for_long_is_not_switched_to(
+    longest: float, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptive, "KEY_FACTOR", 30)  # of a grainy picture: 1.5 Mbit
+    monkeypatch.setattr(sharing, "LONGEST_KEY_FRAME", longest)
+    world, _, viewer = room(3e6)
+    world.run(6.0)
+    assert set(settled(viewer)) == {"f"}
+    viewer.to_client.rate_bps = 700e3
+    world.run(8.0)
+    assert set(settled(viewer)) == {"h"}
+    viewer.to_client.rate_bps = 1.3e6  # enough for half the frames of the largest
+    world.run(14.0)
+    assert set(settled(viewer)) == expected
+
+
+def test_a_fast_link_is_explored_as_far_as_a_large_key_frame_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive, "KEY_FACTOR", 60)  # 3 Mbit, twice what the stream takes in a second
+    world, _, viewer = room(20e6)
+    viewer.participant.view({"5": View(320, 180)}, world.now)
+    world.run(4.0)
+    assert set(settled(viewer, 2.0)) == {"q"}
+    viewer.participant.view({"5": View(1280, 720)}, world.now)
+    world.run(10.0)
+    assert set(settled(viewer)) == {"f"}
 
 
 # -- what is seen --------------------------------------------------------------------------------------------

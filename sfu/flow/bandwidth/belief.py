@@ -10,6 +10,7 @@ from sfu.flow.bandwidth.probing import Probing
 
 _BELIEVED: Final = 2.5  # times what passes, and no more, is believed until media passes at that rate
 _DOUBTED: Final = 1.25  # times the rate, where the link was seen to be full with less
+_SMALL: Final = 200_000  # bit/s that may be tried without much ado: sound and the smallest picture
 _PROMISE: Final = 5.0  # seconds for which the rest of it may still be believed
 _UNUSED: Final = 1.0  # seconds after which a longer probe takes the place of media that there is not
 _CONFIRMED: Final = 0.9  # of what was proven passes: it is true
@@ -36,15 +37,16 @@ class Belief:
         before = self._rate.rate_bps
         believed = shown_bps if thorough else self._believed(shown_bps, passes_bps)
         self._promise, self._promised_at = (shown_bps if believed < shown_bps else 0.0), now
-        self._probing.believed(before, believed, wholly=not self._promise, now=now)
+        unlimited = self._rate.capacity_bps is None
+        self._probing.believed(before, believed, wholly=not self._promise, unlimited=unlimited, now=now)
         self._rate.prove(believed, now)
 
     def _believed(self, shown: float, passes: float) -> float:
         before, capacity = self._rate.rate_bps, self._rate.capacity_bps
         if self._probing.refuted:
-            return min(shown, before * _DOUBTED)
+            return min(shown, max(max(passes, capacity or 0.0) * _DOUBTED, before))
         if capacity is not None and shown > capacity * _DOUBTED:
-            return min(shown, max(before * _DOUBTED, self._most))
+            return min(shown, max(max(passes, capacity) * _DOUBTED, self._most, before, _SMALL))
         return min(shown, max(passes * _BELIEVED, self._start, before))
 
     def passed(self, passes_bps: float, now: float) -> None:
@@ -61,14 +63,19 @@ class Belief:
         elif not probing.refuted and (
             rate.capacity_bps is None or self._promise < rate.capacity_bps * _DOUBTED
         ):
-            believed = min(self._promise, passes_bps * _BELIEVED)
+            believed = min(self._promise, max(passes_bps * _BELIEVED, self._start))
             if believed > rate.rate_bps * _WORTH:
                 wholly = believed == self._promise
-                probing.believed(rate.rate_bps, believed, wholly=wholly, now=now)
+                unlimited = rate.capacity_bps is None
+                probing.believed(rate.rate_bps, believed, wholly=wholly, unlimited=unlimited, now=now)
                 rate.prove(believed, now)
                 if wholly:
                     self._promise = 0.0
                     probing.go_on(now)
+
+    def restore(self, rate_bps: float, now: float) -> None:
+        """So much was right before nothing was heard for a while."""
+        self._promise, self._promised_at = rate_bps, now
 
     def dropped(self) -> None:
         """The link is full: what was promised was wrong."""
@@ -81,6 +88,5 @@ class Belief:
             self._promise > rate.rate_bps
             and now - self._promised_at >= _UNUSED
             and passes_bps < rate.rate_bps * _CONFIRMED
-            and rate.capacity_bps is None
             and not self._probing.refuted
         )

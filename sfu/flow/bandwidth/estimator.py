@@ -37,6 +37,7 @@ _QUARTER_PACKET: Final = 2400  # bits
 _LONG: Final = 0.15  # seconds that a queue stands at when a few packets are enough to believe it
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
+_RESTORED: Final = 0.85  # of the rate before comes back when something is heard again
 _SILENT: Final = 0.7  # of the rate stays at each
 _AFTERMATH: Final = 0.3  # seconds that delay grows, or seems to, for a probe that was told of
 _SOON: Final = 0.1  # seconds until one looks again
@@ -67,8 +68,8 @@ class BandwidthEstimator:
     """
 
     __slots__ = (
-        "_backed_off", "_belief", "_busy", "_ceiling", "_drain", "_floor", "_last_feedback", "_look_at", "_loss",
-        "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput",
+        "_backed_off", "_belief", "_busy", "_ceiling", "_drain", "_floor", "_heard_bps", "_last_feedback", "_look_at",
+        "_loss", "_noticed", "_packets", "_probed_until", "_probing", "_rate", "_silent_at", "_standing", "_throughput",
         "_trend", "_usage", "_wish", "pacing_bps", "round_trip", "source", "target_bps",
     )  # fmt: skip
 
@@ -102,6 +103,7 @@ class BandwidthEstimator:
         self._noticed = start_bps  # the target that the owner was told of last
         self._backed_off = float("-inf")
         self._last_feedback = float("-inf")
+        self._heard_bps = 0.0  # the rate before nothing was heard; 0 while something is
         self._silent_at = float("-inf")  # the last reduction for silence
         self._probed_until = float("-inf")  # growing delay is the work of a probe
         self._look_at = float("-inf")  # not before it, whether to probe is asked again
@@ -139,6 +141,10 @@ class BandwidthEstimator:
         if self.source is not Source.TRANSPORT_CC:
             self.source = Source.TRANSPORT_CC
             self._rate.rate_bps = float(self.target_bps)
+        if self._heard_bps:  # what was lost in the meantime says nothing of the rate
+            self._belief.restore(self._heard_bps * _RESTORED, now)
+            self._loss.skip(now)
+            self._heard_bps = 0.0
         self._last_feedback = now
         self._throughput.update(receipt.bytes, receipt.lost_bytes, sends[-1], max(arrivals))
         if self._rate.passed(receipt.bytes, max(arrivals)):
@@ -343,6 +349,7 @@ class BandwidthEstimator:
         if now - self._silent_at >= _SILENT_STEP:
             self._silent_at = now
             before = self._rate.rate_bps
+            self._heard_bps = self._heard_bps or before
             self._rate.rate_bps = max(before * _SILENT, self._floor)
             self._probing.dropped(before, self._rate.rate_bps, now, full=False)
             self._settle(now)

@@ -28,6 +28,7 @@ _RECOVERED: Final = 0.85  # of the rate before a drop is tried
 _DEEP: Final = 0.66  # a drop to less than this may have been a dip
 _BEYOND: Final = 1.1  # times the wish: passing the wish itself leaves no doubt about it
 _WORTH: Final = 1.05  # times the estimate, at least
+_LEAST_TRIED: Final = 150_000  # bit/s: what audio and the smallest picture need
 _SECONDS: Final = 0.03  # that a cluster lasts; with timers of some ms, shorter ones are not spread
 _JITTERS: Final = 5.0  # times the jitter: it would hide what a shorter one does to the queue
 _SHORTEST_NOISY, _LONGEST_NOISY = 0.1, 0.25  # seconds, then
@@ -109,13 +110,19 @@ class Probing:
             self._recover = max(self._recover, before_bps * _RECOVERED)
             self._due = now + _RECOVER_AFTER
 
-    def believed(self, before_bps: float, rate_bps: float, *, wholly: bool, now: float) -> None:
-        """A probe raised the estimate from `before_bps`; not `wholly` if media has to confirm it first."""
+    def believed(
+        self, before_bps: float, rate_bps: float, *, wholly: bool, unlimited: bool, now: float
+    ) -> None:
+        """A probe raised the estimate from `before_bps`; not `wholly` if media has to confirm it first.
+
+        `unlimited`: the link was never seen to be full.
+        """
         self._raised_at, self._raised_from = now, before_bps
         self.raised_bps, self._more = rate_bps, not wholly
         if not wholly:
             self._follow = 0.0
-            self._due = now + (_CONFIRM if not self.refuted else self._period)
+            useful = not self.refuted and (unlimited or rate_bps > before_bps * _WORTH)
+            self._due = now + (_CONFIRM if useful else self._period)
 
     def confirmed(self, now: float) -> None:
         """Media has passed at a rate that was proven: there may be more."""
@@ -153,7 +160,7 @@ class Probing:
         saturated = sent_bps > estimate_bps * _USED
         factor = _FIRST if not self._begun else _SATURATED if saturated else _AGAIN
         rate = self._follow or min(self._recover, estimate_bps * _FIRST) or estimate_bps * factor
-        rate = min(rate, wish_bps * _BEYOND)
+        rate = min(max(rate, _LEAST_TRIED), wish_bps * _BEYOND)
         self._follow = self._recover = 0.0
         if rate < estimate_bps * _WORTH:
             return None

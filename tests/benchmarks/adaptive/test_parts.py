@@ -44,6 +44,14 @@ def test_loss_and_jitter_are_drawn_by_the_seed() -> None:
     assert 0.195 < max(late) < 0.205
 
 
+def test_a_bucket_of_tokens_lets_pass_what_it_holds() -> None:
+    link = ShapedLink(Shape(((0.0, 100_000),), burst=5_000, delay_ms=0.0), 1)
+    arrived = [link.send(1000, 1.0) for _ in range(8)]
+    assert arrived[:5] == [1.0] * 5
+    assert arrived[5:] == pytest.approx([1.08, 1.16, 1.24])
+    assert link.send(1000, 20.0) == 20.0
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_profiles_name_their_links(name: str) -> None:
     made = profile(name, 20)
