@@ -157,7 +157,7 @@ class World:
         )
         self.publisher = MediaLink(Wire(engine))
         asked = self.publisher.ingress.ask_key_frame
-        self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked)
+        self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked, engine.encoding)
         self.publisher.ingress.configure([(self.publication, entry)], reduced_size=True)
         self.subscribers = [self._subscriber(n) for n in range(SUBSCRIBERS)]
         for subscriber in self.subscribers:

@@ -6,7 +6,7 @@ Receivers take a missing picture id for a missing picture and wait, so what is d
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, PASS, Decided, Gaps, Layer, LayerReader, Numbers, Patch
+from sfu.flow.layers.layer import ALL, PASS, Decided, Described, Gaps, Layer, LayerReader, Numbers, Patch
 from sfu.wire.codecs.vp8 import read_descriptor
 from sfu.wire.rtp import RtpView
 
@@ -39,6 +39,10 @@ class Vp8Reader:
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         return self._without.sizes if self._without is not None else ()
+
+    @property
+    def last(self) -> Described | None:
+        return (b"\x80" + self._descriptor, 0x80, self._layer) if self._layer is not None else None
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet

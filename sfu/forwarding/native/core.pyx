@@ -12,6 +12,9 @@ from libc.string cimport memcpy, memset
 
 from sfu.forwarding.native.c cimport *
 
+from sfu.wire.extensions import abs_send_time
+from sfu.wire.rtp import parse as parse_rtp
+
 # Their pointers into each other hold as long as they do: the collector of cycles must not take what is referred to.
 # (`no_gc_clear` below; every cycle they may be in has Python objects in it, which can be cleared.)
 
@@ -23,8 +26,14 @@ cdef enum:
     # Destinations kept without a connection: handshakes and STUN of strangers.
     STRANGERS = 256
 
+cdef class Intake
+cdef class Way
+
 include "meter.pxi"
 include "outbox.pxi"
 include "link.pxi"
-include "inbox.pxi"
 include "leg.pxi"
+include "history.pxi"
+include "track.pxi"
+include "intake.pxi"
+include "inbox.pxi"

@@ -57,8 +57,6 @@ cdef class Inbox:
                     self._give(&self.c.datagrams[number], now, on_datagram)
                 except Exception:
                     on_failure()
-            if 0 < found < INBOX_BATCH:
-                break
         return datagrams, size
 
     def close(self):
@@ -71,7 +69,9 @@ cdef class Inbox:
             link = self._links.get(sender_key(&one.sender, one.sender_size))
             if link is not None and link.c.receiving != NULL:
                 opened = link_open(&link.c, one.data, one.size)
-                if opened >= 0:
+                if opened >= 0 and not (
+                    link.intake is not None and link.intake.taken(one.data, <size_t>opened, None, now)
+                ):
                     link.on_rtp((<char *>one.data)[:opened], now)
                 return
         on_datagram((<char *>one.data)[:one.size], sender_address(&one.sender), now)
