@@ -7,12 +7,12 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "sfu/forwarding/native"
-PARTS = ("meter", "outbox", "inbox", "rtp", "template", "link", "leg", "track")
+PARTS = ("meter", "outbox", "inbox", "rtp", "template", "link", "leg", "vp8", "track")
 HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in PARTS]
 HEADERS = [f"{NATIVE}/{name}.h" for name in PARTS]
 BINDING = [
     f"{NATIVE}/c.pxd",
-    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "link", "leg", "history", "track", "intake", "inbox")),
+    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox")),
 ]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]

@@ -73,10 +73,6 @@ class DependencyReader:
     def sizes(self) -> tuple[tuple[int, int], ...]:
         return self._structure.sizes if self._structure is not None else ()
 
-    @property
-    def last(self) -> None:
-        return None
-
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         span = extensions.find(view, self._id)
         if span is None:

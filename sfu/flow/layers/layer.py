@@ -50,21 +50,12 @@ Decided = dict[int, Patch | None]
 """Answers by `Layer.key`: None = not forwarded."""
 
 
-Described = tuple[bytes, int, Layer]
-"""First bytes of payloads, which bits of the first one count, and the layer of all packets that begin so."""
-
-
 class LayerReader(Protocol):
     """Reads the packets of one encoding; a source that begins anew (another SSRC) needs a new one."""
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Width and height by spatial layer, lowest first; () where the source does not tell."""
-        ...
-
-    @property
-    def last(self) -> "Described | None":
-        """What packets like the last one begin with; None where each has to be read."""
         ...
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:

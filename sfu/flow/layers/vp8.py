@@ -6,7 +6,7 @@ Receivers take a missing picture id for a missing picture and wait, so what is d
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, PASS, Decided, Described, Gaps, Layer, LayerReader, Numbers, Patch
+from sfu.flow.layers.layer import ALL, PASS, Decided, Gaps, Layer, LayerReader, Numbers, Patch
 from sfu.wire.codecs.vp8 import read_descriptor
 from sfu.wire.rtp import RtpView
 
@@ -26,10 +26,10 @@ class Vp8Layer(Layer):
 class Vp8Reader:
     """Reads the payload descriptors of one encoding; `without` reads packets that have no picture id."""
 
-    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "_without")
+    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "without")
 
     def __init__(self, without: LayerReader | None = None) -> None:
-        self._without = without
+        self.without = without
         self._numbers = Numbers()
         # The descriptor read last, without its first byte, which may differ within a picture.
         self._descriptor = b"none"
@@ -38,11 +38,7 @@ class Vp8Reader:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        return self._without.sizes if self._without is not None else ()
-
-    @property
-    def last(self) -> Described | None:
-        return (b"\x80" + self._descriptor, 0x80, self._layer) if self._layer is not None else None
+        return self.without.sizes if self.without is not None else ()
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet
@@ -52,7 +48,7 @@ class Vp8Reader:
             return self._layer
         found = read_descriptor(packet, start, view.payload_end)
         if found is None:
-            return self._without.read(view, key_frame) if self._without is not None else None
+            return self.without.read(view, key_frame) if self.without is not None else None
         number = self._numbers.unwrap(found.picture_id, found.picture_id_bits, view.timestamp)
         layer = Vp8Layer(
             # Packets of another shape can't have the same answer.

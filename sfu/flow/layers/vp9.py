@@ -7,7 +7,7 @@ place in its group by its id. Only a switch shifts them.
 from dataclasses import dataclass
 from typing import Final
 
-from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Described, Gaps, Layer, Numbers, Patch
+from sfu.flow.layers.layer import ALL, MARK, PASS, Decided, Gaps, Layer, Numbers, Patch
 from sfu.wire.codecs.vp9 import read_descriptor
 from sfu.wire.rtp import RtpView
 
@@ -46,8 +46,11 @@ class Vp9Reader:
         self._last: Vp9Layer | None = None  # of the last packet of the layer frame
 
     @property
-    def last(self) -> Described | None:
-        """Of packets that don't end the layer frame."""
+    def last(self) -> tuple[bytes, int, Layer] | None:
+        """First bytes of payloads, which bits of the first one count, and the layer of packets that begin so.
+
+        They don't end their layer frame.
+        """
         return (bytes((self._flags,)) + self._descriptor, 0xF7, self._inner) if self._inner is not None else None
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:

@@ -204,9 +204,23 @@ cdef extern from "template.h" nogil:
     int template_write(const translation *, const unsigned char *packet, const rtp *view, uint32_t send_time,
                        template *template)
 
+cdef extern from "vp8.h" nogil:
+    struct vp8_layer:
+        int64_t key
+        int64_t picture
+        int temporal
+        int sync
+        int bits
+        int tl0_index
+    struct vp8_reader:
+        vp8_layer layer
+        size_t described
+    int vp8_read(vp8_reader *, const unsigned char *payload, size_t size, uint32_t timestamp)
+
 cdef extern from "track.h" nogil:
     int TRACK_LAYERS
     int TRACK_DESCRIPTOR_MAX
+    double TRACK_LOOK
     enum track_codec:
         CODEC_OTHER
         CODEC_NONE
@@ -234,6 +248,7 @@ cdef extern from "track.h" nogil:
         int64_t key_timestamp
         double last_at
         double look_at
+        int watched
         int64_t *layer_bytes
         double layers_at
         unsigned char *descriptor

@@ -2,6 +2,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sfu.flow.layers import Layer, LayerReader
+from sfu.wire.rtp import RtpView
 
 class Meter:
     total_bytes: int
@@ -133,11 +134,21 @@ class History:
     def added_at(self, seq: int) -> float: ...
     def drop_older(self, now: float) -> None: ...
 
+class Vp8LayerReader:
+    """The twin of `sfu.flow.layers.vp8.Vp8Reader`."""
+
+    def __init__(self, without: LayerReader | None) -> None: ...
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]: ...
+    def read(self, view: RtpView, key_frame: bool = False) -> Layer | None: ...
+
 class Track:
     rate: Meter
     history: History
     waiting: bool
     guarded: bool
+    watched: bool
+    last_layer: Layer | None
     def __init__(self, encoding: Any) -> None: ...
     def lead(self, ways: Sequence[tuple[Any, Any, Any]]) -> None:
         """To these its packets go: translation, slots, and their `Fan`."""

@@ -8,10 +8,11 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from sfu.forwarding.native.c cimport *
 
+from sfu.flow.layers.vp8 import Vp8Layer
 from sfu.wire.extensions import abs_send_time
 from sfu.wire.rtp import parse as parse_rtp
 
@@ -27,6 +28,7 @@ cdef enum:
     STRANGERS = 256
 
 cdef class Intake
+cdef class Track
 cdef class Way
 
 include "meter.pxi"
@@ -34,6 +36,7 @@ include "outbox.pxi"
 include "link.pxi"
 include "leg.pxi"
 include "history.pxi"
+include "vp8.pxi"
 include "track.pxi"
 include "intake.pxi"
 include "inbox.pxi"

@@ -106,10 +106,10 @@ cdef class Fan:
         one.layered = layer is not None
         one.layer_key = layer.key if one.layered else 0
         one.patch_at = patch_at
-        self._send(&one, template, layer, None)
+        self._send(&one, template, layer, None, None)
 
-    cdef int _send(self, const packet *one, bytes template, layer, Way way) except -1:
-        """Without a `template` as Python has it, `way` makes that when it is needed."""
+    cdef int _send(self, const packet *one, bytes template, layer, Way way, Track track) except -1:
+        """Without a `template` or a `layer` as Python has them, `way` and `track` make them when they are needed."""
         cdef Outbox outbox
         cdef size_t place = 0
         try:
@@ -127,6 +127,8 @@ cdef class Fan:
                 if not one.layered or one.seq <= self._c[place].whole_until:
                     slot.send(template, one.seq, one.timestamp, one.payload_size, one.stamp_at, one.now)
                 else:
+                    if layer is None:
+                        layer = track.layer()
                     slot.send_layer(
                         template, one.seq, one.timestamp, one.payload_size, one.stamp_at, one.now, layer, one.patch_at
                     )

@@ -12,6 +12,7 @@ from sfu.flow.feedback import TransportWideArrivals
 from sfu.flow.history import History
 from sfu.flow.layer_rates import LayerRates
 from sfu.flow.layers import Layer, LayerReader
+from sfu.flow.layers.vp8 import Vp8Reader
 from sfu.flow.rate import RateMeter
 from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.ingress import AudioLevels, Ingress
@@ -85,7 +86,7 @@ class _LayerRates(LayerRates):
 
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
         if now >= self._next:
-            self._roll(now)
+            self.roll(now)
         self._track.count_layer(spatial << 3 | temporal, size)
 
 
@@ -97,8 +98,9 @@ class NativeEncoding(Encoding):
     _highest = shared("track", "newest")
     _key_timestamp = shared("track", "key_timestamp")
     _look_at = shared("track", "look_at")
+    last_layer = shared("track", "last_layer")
 
-    __slots__ = ("_kept_fan", "_kept_layers", "_kept_waiting", "track")
+    __slots__ = ("_kept_fan", "_kept_layers", "_kept_on_look", "_kept_waiting", "track")
 
     def __init__(
         self, rid: str, codec: Codec, ids_in: Mapping[str, int], ask_key_frame: Callable[[Encoding], None]
@@ -133,6 +135,8 @@ class NativeEncoding(Encoding):
 
     @layers.setter
     def layers(self, value: LayerReader | None) -> None:
+        if isinstance(value, Vp8Reader):
+            value = core.Vp8LayerReader(value.without)
         self._kept_layers = value
         self.track.read(self.codec.name.lower() if self._is_key_frame is not None else None, value)
 
@@ -154,6 +158,15 @@ class NativeEncoding(Encoding):
         self._kept_waiting = value
         self.track.waiting = bool(value)
 
+    @property
+    def on_look(self) -> Callable[[float], None] | None:  # type: ignore[override]
+        return self._kept_on_look
+
+    @on_look.setter
+    def on_look(self, value: Callable[[float], None] | None) -> None:
+        self._kept_on_look = value
+        self.track.watched = value is not None
+
     def request_key_frame(self, now: float) -> None:
         """See `Encoding.request_key_frame`. The next packet has the ingress look when it is to be repeated."""
         super().request_key_frame(now)
@@ -166,11 +179,6 @@ class NativeEncoding(Encoding):
         super().receive(view, now, repaired=repaired)
         if not repaired:
             self.track.expect(view.ssrc, view.payload_type)
-
-    def note_layer(self, layer: Layer) -> None:
-        """A plain packet of this layer was forwarded."""
-        if self.last_layer is None or layer.picture >= self.last_layer.picture:
-            self.last_layer = layer
 
     def go_on(self, packet: bytes, seq: int, layer: Layer | None, now: float) -> None:
         """Slots were interrupted while this plain packet was sent to them: they wait from here on."""

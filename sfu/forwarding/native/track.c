@@ -125,11 +125,11 @@ int track_plain(const struct track *track, const unsigned char *packet, const st
     *seq = unwrapped(track, view->seq16);
     if (*seq != track->highest + 1 || *seq <= track->newest || track->guarded || track->waiting || size == 0)
         return 0;
-    if (now >= track->look_at)
+    if (track->watched && now >= track->look_at)
         return 0;
     if (track->codec == CODEC_NONE)
         return 1;
-    return now < track->layers_at && view->timestamp != track->key_timestamp &&
+    return view->timestamp != track->key_timestamp &&
            !may_begin_key_frame(track, packet + view->payload_start, size);
 }
 

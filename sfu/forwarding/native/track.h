@@ -34,19 +34,23 @@ struct track {
     /* encoding.py */
     int64_t newest, frames, key_timestamp;
     double last_at, look_at;
+    int watched; /* Python looks, whenever `look_at` has come */
 
     /* layer_rates.py */
     int64_t layer_bytes[TRACK_LAYERS];
-    double layers_at;
+    double layers_at; /* the sums are looked at then */
 
-    /* Packets whose descriptor is this one are of the layer that was read last: byte 0 under the mask is `flags`, and
-     * the bytes after it are equal. `described` is the size of all, 0 = none was read. */
+    /* Packets whose payload begins so are of the layer that was read last: byte 0 under the mask is `flags`, and the
+     * bytes after it are equal. `described` is the size of all, 0 = none was read. */
     unsigned char descriptor[TRACK_DESCRIPTOR_MAX];
     unsigned char mask, flags;
     size_t described;
 };
 
 void track_init(struct track *track);
+
+/* As in sfu/forwarding/encoding.py. */
+#define TRACK_LOOK 0.25
 
 /* Count the packet after the highest; 0 (and nothing is counted) if it is any other, or ends a guard. */
 int track_arrive(struct track *track, int64_t seq, uint32_t timestamp, double now);

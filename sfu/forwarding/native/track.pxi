@@ -33,7 +33,7 @@ cdef class Way:
         return (<char *>self.last.bytes)[:self.last.size]
 
     cdef int forward(self, packet *one, const unsigned char *data, const rtp *view, uint32_t send_time, bytes whole,
-                     layer) except -1:
+                     layer, Track track) except -1:
         cdef bytes made = None
         if self.writes and template_write(&self.c, data, view, send_time, &self.last):
             one.template, one.size = self.last.bytes, self.last.size
@@ -43,7 +43,7 @@ cdef class Way:
             made = translation.template(parse_rtp(whole), abs_send_time(one.now))
             one.template, one.size = <const unsigned char *>made, len(made)
             one.stamp_at, one.patch_at = translation.stamp_at, translation.patch_at
-        return self.fan._send(one, made, layer, self)
+        return self.fan._send(one, made, layer, self, track)
 
 
 cdef class Track:
@@ -54,11 +54,17 @@ cdef class Track:
     cdef public History history
     cdef object encoding
     cdef object _reader
+    cdef Vp8LayerReader _vp8  # the same, if it is that
     cdef object _layer     # read last, as described
     cdef int64_t _key
     cdef Py_ssize_t _place # of it, in rates
     cdef tuple _ways
     cdef bint _led         # to all slots
+    cdef bint _fresh       # the layer of the last plain packet was read from it
+    cdef bint _some_last
+    cdef int64_t _last_picture
+    cdef object _last      # None: it is the one below
+    cdef vp8_layer _last_vp8
 
     def __cinit__(self, encoding):
         track_init(&self.c)
@@ -78,6 +84,7 @@ cdef class Track:
         """What its packets are: `codec` is its name, None if it has no key frames."""
         self.c.codec = CODECS.get(codec, CODEC_OTHER)
         self._reader = reader
+        self._vp8 = reader if isinstance(reader, Vp8LayerReader) else None
         self.c.described = 0
         self._layer = None
         self.c.ready = 0
@@ -93,7 +100,7 @@ cdef class Track:
 
     cdef int _describe(self) except -1:
         cdef bytes descriptor
-        last = None if self._reader is None else self._reader.last
+        last = getattr(self._reader, "last", None)
         if last is None:
             self.c.described = 0
             return 0
@@ -120,7 +127,6 @@ cdef class Track:
         """What `Encoding.receive` does with a plain packet, `whole`."""
         cdef packet one
         cdef Way way
-        cdef bint fresh = False
         cdef uint32_t send_time = <uint32_t>(<int64_t>(now * 262144.0) & 0xFFFFFF)
         track_unwrap(&self.c, view.seq16)
         track_arrive(&self.c, seq, view.timestamp, now)
@@ -129,32 +135,83 @@ cdef class Track:
         meter_add(&self.rate.c, <int64_t>size, now)
         self.history.add(seq, whole, now)
         self.c.newest = seq
-        layer = None
         one.layered = 0
-        if self._reader is not None:
-            if track_same_layer(&self.c, data, view):
-                layer = self._layer
-            else:
-                layer = self._reader.read(parse_rtp(whole))
-                if layer is not None:
-                    fresh = True
-                    self.c.described = 0
-                    self._note(layer)
-                    self._describe()
-            if layer is not None:
-                one.layered, one.layer_key = 1, self._key if layer is self._layer else layer.key
-                self.c.layer_bytes[self._place] += <int64_t>size
-        if not one.layered and self.c.codec != CODEC_NONE:
-            self.c.layer_bytes[0] += <int64_t>size
+        layer = self._find_layer(data, view, whole, &one) if self._reader is not None else None
+        if self.c.codec != CODEC_NONE:
+            if now >= self.c.layers_at:
+                self.encoding.quality.rates.roll(now)
+            self.c.layer_bytes[self._place if one.layered else 0] += <int64_t>size
         one.seq, one.timestamp, one.now = seq, view.timestamp, now
         one.payload_size = view.payload_end - view.payload_start
         for way in self._ways:
-            way.forward(&one, data, view, send_time, whole, layer)
-        if fresh:
-            self.encoding.note_layer(layer)
+            way.forward(&one, data, view, send_time, whole, layer, self)
+        if self._fresh:
+            self._keep_last(layer)
         if self.c.waiting:  # some were left behind with this very packet
-            self.encoding.go_on(whole, seq, layer, now)
+            self.encoding.go_on(whole, seq, self.layer() if one.layered and layer is None else layer, now)
+        if now >= self.c.look_at:
+            self.c.look_at = now + TRACK_LOOK
         return 0
+
+    cdef object _find_layer(self, const unsigned char *data, const rtp *view, bytes whole, packet *one):
+        """Note the layer in `one`; it as an object, if there is one already."""
+        cdef const unsigned char *payload = data + view.payload_start
+        cdef size_t size = view.payload_end - view.payload_start
+        cdef Vp8LayerReader vp8 = self._vp8
+        self._fresh = False
+        if vp8 is not None:
+            if not vp8.same(payload, size):
+                self._fresh = vp8.look(payload, size, view.timestamp, False)
+                if not self._fresh:
+                    return self._read_layer(whole, one)
+            one.layered, one.layer_key = 1, vp8.c.layer.key
+            self._place = vp8.c.layer.temporal
+            return None
+        if not track_same_layer(&self.c, data, view):
+            return self._read_layer(whole, one)
+        one.layered, one.layer_key = 1, self._key
+        return self._layer
+
+    cdef object _read_layer(self, bytes whole, packet *one):
+        layer = self._reader.read(parse_rtp(whole))
+        if layer is not None:
+            self._fresh = True
+            self.c.described = 0
+            self._note(layer)
+            self._describe()
+            one.layered, one.layer_key = 1, layer.key
+        return layer
+
+    cdef object layer(self):
+        """That of the packet which is being forwarded."""
+        return self._vp8.layer()
+
+    # -- the layer of the newest picture that was forwarded, as an object when it is asked for ------------------
+
+    cdef int _keep_last(self, layer) except -1:
+        cdef int64_t picture = self._vp8.c.layer.picture if layer is None else layer.picture
+        if self._some_last and picture < self._last_picture:
+            return 0
+        self._some_last, self._last_picture, self._last = True, picture, layer
+        if layer is None:
+            self._last_vp8 = self._vp8.c.layer
+        return 0
+
+    @property
+    def last_layer(self):
+        if self._last is None and self._some_last:
+            self._last = vp8_object(&self._last_vp8, False)
+        return self._last
+    @last_layer.setter
+    def last_layer(self, layer):
+        self._last, self._some_last = layer, layer is not None
+        if layer is not None:
+            self._last_picture = layer.picture
+
+    @property
+    def watched(self): return bool(self.c.watched)
+    @watched.setter
+    def watched(self, bint value): self.c.watched = value
 
     def arrive(self, int64_t seq, uint32_t timestamp, double now):
         return bool(track_arrive(&self.c, seq, timestamp, now))
