@@ -12,7 +12,10 @@ HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in PARTS]
 HEADERS = [f"{NATIVE}/{name}.h" for name in PARTS]
 BINDING = [
     f"{NATIVE}/c.pxd",
-    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox")),
+    *(
+        f"{NATIVE}/{name}.pxi"
+        for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox")
+    ),
 ]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]

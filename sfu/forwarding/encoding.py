@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sfu.forwarding.engine import Fan
     from sfu.forwarding.slot import Slot
 
-
 _LOOK_INTERVAL, _ALIVE = 0.25, 1.0  # seconds
 
 
@@ -165,15 +164,17 @@ class Encoding:
 
         Slots that run here have to join again: their owner tells them.
         """
-        other_clock = codec.clock_rate != self.codec.clock_rate
-        self.codec = codec
-        if other_clock:
+        before, self.codec = self.codec, codec
+        if codec.clock_rate != before.clock_rate:
             self._count_anew()
         self._extensions = ids_in
         self._is_key_frame = keyframe_test(codec.name)
         self.layers = reader(codec.name, ids_in)
         self.quality.rates = LayerRates()
         self._translations = {}
+        self._hold_all()
+
+    def _hold_all(self) -> None:
         slots = [slot for group in self._running.values() for slot in group]
         self._running, self._fan = {}, ()
         for slot in slots:
@@ -215,11 +216,7 @@ class Encoding:
     def _begin_anew(self, now: float) -> None:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
         self.layers = reader(self.codec.name, self._extensions)
-        slots = [slot for group in self._running.values() for slot in group]
-        self._running, self._fan = {}, ()
-        for slot in slots:
-            slot.hold(self)
-        self.last_layer = None
+        self._hold_all()
         self.request_key_frame(now)
 
     def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:

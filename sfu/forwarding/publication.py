@@ -25,8 +25,8 @@ class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_ask_key_frame", "_codecs", "_new_encoding", "_siblings", "_switched_at", "asking", "codec", "encodings", "extensions", "id",
-        "kind", "mid", "muted", "participant", "slots", "source",
+        "_ask_key_frame", "_codecs", "_new_encoding", "_siblings", "_switched_at", "asking", "codec", "encodings",
+        "extensions", "id", "kind", "mid", "muted", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(

@@ -51,7 +51,9 @@ class Vp9Reader:
 
         They don't end their layer frame.
         """
-        return (bytes((self._flags,)) + self._descriptor, 0xF7, self._inner) if self._inner is not None else None
+        return (
+            (bytes((self._flags,)) + self._descriptor, 0xF7, self._inner) if self._inner is not None else None
+        )
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet

@@ -37,12 +37,14 @@ _Ways = tuple[tuple[Translation, tuple[Slot, ...], "Fan | None"], ...]
 class _Unwrapper(Unwrapper16):
     _highest = shared("_track", "unwrapped")
 
-    __slots__ = ("_track", "unwrap")
+    __slots__ = ("_track",)
 
     def __init__(self, track: core.Track) -> None:
         self._track = track
         super().__init__()
-        self.unwrap = track.unwrap
+
+    def unwrap(self, seq16: int) -> int:
+        return self._track.unwrap(seq16)
 
 
 class _Arrivals(Arrivals):
@@ -130,7 +132,7 @@ class NativeEncoding(Encoding):
     # What the track is told when it changes.
 
     @property
-    def layers(self) -> LayerReader | None:  # type: ignore[override]
+    def layers(self) -> LayerReader | None:
         return self._kept_layers
 
     @layers.setter
@@ -141,7 +143,7 @@ class NativeEncoding(Encoding):
         self.track.read(self.codec.name.lower() if self._is_key_frame is not None else None, value)
 
     @property
-    def _fan(self) -> _Ways:  # type: ignore[override]
+    def _fan(self) -> _Ways:
         return self._kept_fan
 
     @_fan.setter
@@ -150,7 +152,7 @@ class NativeEncoding(Encoding):
         self.track.lead(value)
 
     @property
-    def _waiting(self) -> tuple[Slot, ...]:  # type: ignore[override]
+    def _waiting(self) -> tuple[Slot, ...]:
         return self._kept_waiting
 
     @_waiting.setter
@@ -159,7 +161,7 @@ class NativeEncoding(Encoding):
         self.track.waiting = bool(value)
 
     @property
-    def on_look(self) -> Callable[[float], None] | None:  # type: ignore[override]
+    def on_look(self) -> Callable[[float], None] | None:
         return self._kept_on_look
 
     @on_look.setter
@@ -227,7 +229,7 @@ class NativeIngress(Ingress):
         outlet.link.intake = self.intake
 
     @property
-    def _feedback_at(self) -> float | None:  # type: ignore[override]
+    def _feedback_at(self) -> float | None:
         return self._kept_feedback_at
 
     @_feedback_at.setter
@@ -236,7 +238,7 @@ class NativeIngress(Ingress):
         self.intake.feedback_due = value is not None
 
     @property
-    def _report_at(self) -> float | None:  # type: ignore[override]
+    def _report_at(self) -> float | None:
         return self._kept_report_at
 
     @_report_at.setter
@@ -260,6 +262,8 @@ class NativeIngress(Ingress):
             self.intake.forget()
         super().receive_rtp(packet, now)
         source = known.get(ssrc)
-        if source is not None and not source.is_rtx and source.encoding.ssrc == ssrc:
-            if isinstance(source.encoding, NativeEncoding):
-                self.intake.know(ssrc, source.encoding.track)
+        if source is None or source.is_rtx:
+            return
+        encoding = source.encoding
+        if encoding.ssrc == ssrc and isinstance(encoding, NativeEncoding):
+            self.intake.know(ssrc, encoding.track)
