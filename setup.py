@@ -14,7 +14,7 @@ BINDING = [
     f"{NATIVE}/c.pxd",
     *(
         f"{NATIVE}/{name}.pxi"
-        for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox")
+        for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox", "peek")
     ),
 ]
 # The Python engine computes without fused multiplications: results must be the same.

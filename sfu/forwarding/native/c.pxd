@@ -259,4 +259,5 @@ cdef extern from "track.h" nogil:
     int track_arrive(c_track *, int64_t seq, uint32_t timestamp, double now)
     int64_t track_unwrap(c_track *, uint16_t seq16)
     int track_plain(const c_track *, const unsigned char *packet, const rtp *view, double now, int64_t *seq)
+    int track_may_begin(track_codec, const unsigned char *payload, size_t size)
     int track_same_layer(const c_track *, const unsigned char *packet, const rtp *view)

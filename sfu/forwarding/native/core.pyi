@@ -184,3 +184,9 @@ class Intake:
 
     def take(self, packet: bytes, now: float) -> bool:
         """Whether it was plain, and is dealt with; else nothing has changed."""
+
+def parse(packet: bytes) -> tuple[tuple[Any, ...], list[tuple[int, int, int]]] | None:
+    """The fields of `RtpView` after the first, and the elements of its extension; None for what is no RTP packet."""
+
+def may_begin_key_frame(codec: str | None, payload: bytes) -> bool:
+    """False for a payload (not empty) that surely begins none; by the codec's name in lower case."""

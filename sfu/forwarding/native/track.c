@@ -68,23 +68,26 @@ static int vp8_may_begin(const unsigned char *payload, size_t size)
     return position < size && !(payload[position] & 1);
 }
 
-/* AV1 RTP 4.4: Z Y WW N. Whether the first unit is a sequence header is for Python to say where N is not set. */
+/* AV1 RTP 4.4: Z Y WW N. Without N, the first unit that is no temporal delimiter may be a sequence header. */
 static int av1_may_begin(const unsigned char *payload, size_t size)
 {
-    enum { FRAME_HEADER = 3, FRAME = 6 };
+    enum { SEQUENCE_HEADER = 1, TEMPORAL_DELIMITER = 2 };
     size_t position = 1;
 
     if (payload[0] & 0x80)
         return 0;
     if (payload[0] & 0x08)
         return 1;
-    if ((payload[0] & 0x30) != 0x10) /* unless it is the only unit, its length stands before it */
+    if ((payload[0] & 0x30) != 0x10) { /* unless it is the only unit, its length stands before it */
+        if (size < 2 || !(payload[1] & 0x7F))
+            return 1;
         while (position < size && payload[position++] & 0x80)
             ;
+    }
     if (position >= size)
         return 1;
     const unsigned type = payload[position] >> 3 & 0x0F;
-    return type != FRAME_HEADER && type != FRAME;
+    return type == SEQUENCE_HEADER || type == TEMPORAL_DELIMITER;
 }
 
 static int h264_may_begin(const unsigned char *payload, size_t size)
@@ -97,9 +100,9 @@ static int h264_may_begin(const unsigned char *payload, size_t size)
     return (payload[0] & 0x1F) != FU_A || (payload[1] & 0x80 && (payload[1] & 0x1F) != SLICE);
 }
 
-static int may_begin_key_frame(const struct track *track, const unsigned char *payload, size_t size)
+int track_may_begin(enum track_codec codec, const unsigned char *payload, size_t size)
 {
-    switch (track->codec) {
+    switch (codec) {
     case CODEC_NONE:
         return 0;
     case CODEC_VP8:
@@ -130,7 +133,7 @@ int track_plain(const struct track *track, const unsigned char *packet, const st
     if (track->codec == CODEC_NONE)
         return 1;
     return view->timestamp != track->key_timestamp &&
-           !may_begin_key_frame(track, packet + view->payload_start, size);
+           !track_may_begin(track->codec, packet + view->payload_start, size);
 }
 
 int track_same_layer(const struct track *track, const unsigned char *packet, const struct rtp *view)

@@ -62,6 +62,9 @@ int64_t track_unwrap(struct track *track, uint16_t seq16);
 int track_plain(const struct track *track, const unsigned char *packet, const struct rtp *view, double now,
                 int64_t *seq);
 
+/* Whether a payload of one byte or more may begin a key frame. */
+int track_may_begin(enum track_codec codec, const unsigned char *payload, size_t size);
+
 /* Whether a packet is of the layer that was read last. */
 int track_same_layer(const struct track *track, const unsigned char *packet, const struct rtp *view);
 
