@@ -256,7 +256,9 @@ async def test_the_speaker_is_highlighted_by_the_servers_word() -> None:
             "aiosfu.tiles.filter(({ speaking }) => speaking).map(({ participant }) => participant).join()"
         )
         for person in (ada, bob):
-            told = f"aiosfu.speakers?.join() === '{await bob.id()}'"  # until then the page goes by what it hears
+            told = (
+                f"aiosfu.speakers?.join() === '{await bob.id()}'"  # until then the page goes by what it hears
+            )
             await person.page.wait_for(f"{told} && {speaking} === '{await bob.id()}'", 10.0)
         await bob.click("mute")
         for person in (ada, bob):

@@ -223,8 +223,9 @@ class BandwidthEstimator:
         throughput = self._throughput.short_bps / share
         rate = self._rate
         before = rate.rate_bps
+        idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
         if throughput:
-            carried = self._loss.judge(self._throughput.short_bps, now)
+            carried = self._loss.judge(self._throughput.long_bps, now, idle=idle)
             if carried is not None and carried < rate.rate_bps:
                 rate.learn(carried)
                 rate.rate_bps = carried
@@ -234,7 +235,6 @@ class BandwidthEstimator:
         if noisy:
             throughput = self._throughput.long_bps / share
         jitter = standing.spread * _JITTER
-        idle = self._throughput.sent_bps < rate.rate_bps * _IDLE
         queue = standing.delay(*(_SURE if noisy or idle else _QUICK), now)
         if self._drain.on:
             rate.hold(now)
