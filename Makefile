@@ -4,16 +4,21 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # setuptools warns of the page's folder, which is data and not a package.
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# pip doesn't show what the build says.
+SAY_ENGINE := $(BIN)/python -c "from sfu.forwarding.engine import choose; choose('auto').name == 'native' or print( \
+  'Without a C compiler the native engine is left out: packets are forwarded by the Python engine.')"
 STAMP  := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
-.PHONY: help run test check format bench bench-forwarding clean browsers
+.PHONY: help native sanitize run test check format bench bench-forwarding clean browsers
 
 help:
 	@echo "make run     install into $(VENV) and start the daemon; open the URL it prints"
 	@echo "make test    install what tests need (Chromium too, where apt-get is allowed) and run them all"
 	@echo "make check   format, lint, types, house rules"
 	@echo "make format  rewrite the sources in the house format"
+	@echo "make native  build the native engine again, after a change of its C files"
+	@echo "make sanitize  build it with AddressSanitizer and UBSan, run the tests that reach it, build it without again"
 	@echo "make bench   the same room as mesh, SFU, with MediaRelay and as relay tree: table, charts, report.html"
 	@echo "make bench-forwarding   CPU per forwarded packet, short form"
 
@@ -23,10 +28,12 @@ $(BIN)/python:
 
 $(RUN_STAMP): pyproject.toml setup.py | $(BIN)/python
 	$(INSTALL) --editable .
+	@$(SAY_ENGINE)
 	@touch $@
 
 $(STAMP): pyproject.toml setup.py | $(BIN)/python
 	$(INSTALL) --editable ".[dev]"
+	@$(SAY_ENGINE)
 	@touch $@ $(RUN_STAMP)
 
 run: $(RUN_STAMP)
@@ -48,6 +55,18 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+native: $(STAMP)
+	SFU_ENGINE=native $(INSTALL) --editable .
+
+# Python itself is not built for it: the sanitizer has to be there first, and looks for no leaks (Python keeps much).
+SANITIZED := tests/forwarding tests/transport tests/rooms/test_participant.py tests/integration/test_room.py \
+  tests/integration/test_loss.py tests/integration/test_hostile.py
+sanitize: $(STAMP)
+	SFU_ENGINE=native SFU_SANITIZE=1 $(INSTALL) --editable .
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  PYTHONMALLOC=malloc $(BIN)/python -m pytest $(or $(ARGS),$(SANITIZED)); \
+	  result=$$?; SFU_ENGINE=native $(INSTALL) --editable .; exit $$result
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.topology --quick $(ARGS)

@@ -1,6 +1,75 @@
-"""Maps the top-level web/ folder into the wheel as the data of sfu.web; all else is in pyproject.toml."""
+"""What pyproject.toml can't say: the page's folder as data of sfu.web, and the native engine, which is optional."""
 
-from setuptools import find_packages, setup
+import os
+import sys
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+NATIVE = "sfu/forwarding/native"
+HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "inbox", "link", "leg")]
+HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "inbox", "link", "leg")]
+BINDING = [
+    f"{NATIVE}/c.pxd",
+    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "inbox", "link", "leg")),
+]
+# The Python engine computes without fused multiplications: results must be the same.
+FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]
+STRICT = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
+SANITIZE = [
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+    "-fno-omit-frame-pointer",
+    "-g",
+]
+
+
+class BuildNative(build_ext):
+    """Builds the native engine where there is a compiler; without it one line is said, and Python does its work."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception:  # whatever a compiler may do wrong
+            if os.environ.get("SFU_ENGINE") == "native":
+                raise
+            print(
+                "The native engine is left out, Python will do its work: there is no C compiler that works "
+                "(SFU_ENGINE=native shows what it says)",
+                file=sys.stderr,
+            )
+            self.extensions = []
+
+    def build_extension(self, ext: Extension) -> None:
+        flags = FLAGS + (SANITIZE if os.environ.get("SFU_SANITIZE") else [])
+        # Warnings are errors in what is written by hand; what Cython writes is its own business.
+        ext.extra_objects = self.compiler.compile(
+            HAND_WRITTEN,
+            self.build_temp,
+            include_dirs=[NATIVE],
+            extra_postargs=flags + STRICT,
+            depends=HEADERS,
+        )
+        ext.extra_compile_args = [*flags, "-w"]
+        ext.extra_link_args = SANITIZE[:1] if os.environ.get("SFU_SANITIZE") else []
+        super().build_extension(ext)
+
+
+def extensions() -> list[Extension]:
+    """The native engine; none where it can't be built at all."""
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        print("The native engine is left out, Python will do its work: there is no Cython", file=sys.stderr)
+        return []
+    core = Extension(
+        "sfu.forwarding.native.core",
+        [f"{NATIVE}/core.pyx"],
+        include_dirs=[NATIVE],
+        depends=[f"{NATIVE}/core.pyx", *BINDING, *HAND_WRITTEN, *HEADERS],
+    )
+    return cythonize([core], build_dir="build/cython", force=True) if sys.platform == "linux" else []
+
 
 setup(
     packages=[
@@ -11,8 +80,12 @@ setup(
     package_dir={"sfu.web": "web"},
     package_data={
         "sfu": ["py.typed"],
+        "sfu.forwarding.native": ["*.pyi"],
         "signaling": ["py.typed", "PROTOCOL.md"],
         "sfu.web": ["*"],
         "sfu.web.js": ["*"],
     },
+    exclude_package_data={"sfu.forwarding.native": ["*.c", "*.h", "*.pyx", "*.pxd", "*.pxi"]},  # of the wheel
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildNative},
 )

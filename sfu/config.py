@@ -138,6 +138,14 @@ class Config:
             _word("forward", "media"),
         ),
     ] = "forward"
+    engine: Annotated[
+        Literal["auto", "native", "python"],
+        Option(
+            "what sends packets: native code, Python, or auto: native where it was built",
+            "{auto,native,python}",
+            _word("auto", "native", "python"),
+        ),
+    ] = "auto"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Option(

@@ -1,12 +1,17 @@
 """The media side of the daemon, started and stopped as one: the port, the hub and the backend over them."""
 
+import logging
+
 from sfu.backend import MemberFactory, SfuBackend
-from sfu.config import Config
+from sfu.config import Config, ConfigError
+from sfu.forwarding.engine import EngineMissing, choose
 from sfu.rooms.participant import Participant
 from sfu.transport.hub import Hub
 from sfu.transport.udp import candidate_hosts, open_port
 from sfu.tree import Tree
 from signaling.lobby import Lobby
+
+logger = logging.getLogger(__name__)
 
 
 class MediaService:
@@ -21,8 +26,13 @@ class MediaService:
 
     @classmethod
     async def start(cls, config: Config) -> "MediaService":
-        """Bind the UDP port. Raises OSError when it is taken."""
-        hub = Hub(open_port(config.rtc_host, config.rtc_port))
+        """Bind the UDP port. Raises OSError when it is taken, ConfigError for an engine that is not there."""
+        try:
+            engine = choose(config.engine)
+        except EngineMissing as missing:
+            raise ConfigError(str(missing)) from None
+        logger.info("packets are forwarded by the %s engine", engine.name)
+        hub = Hub(open_port(config.rtc_host, config.rtc_port, engine=engine))
         hosts = candidate_hosts(config.rtc_host, config.public_ip)
         return cls(config, hub, hosts)
 

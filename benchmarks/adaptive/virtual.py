@@ -19,6 +19,7 @@ from benchmarks.adaptive.record import Opinion, Record
 from benchmarks.adaptive.shaped import ShapedLink
 from benchmarks.adaptive.subscriber import Subscriber
 from benchmarks.topology.packets import HEADER, SRTP_TAG, UDP_IP
+from sfu.forwarding.engine import PYTHON
 from sfu.rooms.member import Negotiated, Published, Publishing, Receiving, SlotView
 from sfu.rooms.participant import Participant
 from sfu.rooms.room import Room
@@ -58,6 +59,7 @@ class Wire:
 
     def __init__(self, world: World, room: Room, name: str, observer: Told) -> None:
         self.ready = False
+        self.engine, self.link = PYTHON, None
         self.pass_on: Callable[[bytes, bool], None] = lambda packet, is_rtcp: None
         self.participant = Participant(name, room, self, observer)
         self._world = world

@@ -22,7 +22,8 @@ NO_GALENE = (
     "the Go module proxy does not serve github.com/jech/galene, so nothing here builds and drives it yet"
 )
 SERVERS: dict[str, Callable[[], Server]] = {
-    "aiosfu-python": lambda: Aiosfu("aiosfu-python"),  # the daemon's one engine
+    "aiosfu-native": lambda: Aiosfu("aiosfu-native", ["--engine", "native"]),
+    "aiosfu-python": lambda: Aiosfu("aiosfu-python", ["--engine", "python"]),
     "aiosfu-mediarelay": lambda: Aiosfu("aiosfu-mediarelay", ["--relay", "media"]),
     "janus": lambda: Janus("janus"),
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),

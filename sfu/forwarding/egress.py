@@ -58,9 +58,9 @@ class Egress:
         "transport_wide",
     )  # fmt: skip
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, estimator: BandwidthEstimator | None = None) -> None:
         self.outlet = outlet
-        self.estimator = BandwidthEstimator()
+        self.estimator = BandwidthEstimator() if estimator is None else estimator
         self.pacer: Pacer[Outgoing] = Pacer(self.estimator.pacing_bps)
         self._send = self.send_plain = outlet.send_rtp
         self._sent = self.estimator.sent

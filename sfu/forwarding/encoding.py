@@ -24,6 +24,7 @@ from sfu.wire.sdp import Codec
 from sfu.wire.seq import Unwrapper16
 
 if TYPE_CHECKING:
+    from sfu.forwarding.engine import Fan
     from sfu.forwarding.slot import Slot
 
 
@@ -60,7 +61,7 @@ class Encoding:
         # Running slots by profile: a packet is translated once per profile. Never changed in place, as a packet may
         # be on its way through them.
         self._running: dict[SendProfile, tuple[Slot, ...]] = {}
-        self._fan: tuple[tuple[Translation, tuple[Slot, ...]], ...] = ()
+        self._fan: tuple[tuple[Translation, tuple[Slot, ...], Fan | None], ...] = ()
         # Those that begin at the next key frame.
         self._waiting: tuple[Slot, ...] = ()
         self._translations: dict[SendProfile, Translation] = {}
@@ -117,7 +118,10 @@ class Encoding:
         self._arrange()
 
     def _arrange(self) -> None:
-        self._fan = tuple((self.translation(profile), slots) for profile, slots in self._running.items())
+        self._fan = tuple(
+            (self.translation(profile), slots, slots[0].egress.outlet.engine.fan(slots))
+            for profile, slots in self._running.items()
+        )
 
     def translation(self, profile: SendProfile) -> Translation:
         """How this encoding's packets become those of `profile`; made once, and kept while a slot needs it."""
@@ -162,7 +166,7 @@ class Encoding:
         self.layers = reader(codec.name, ids_in)
         self.quality.rates = LayerRates()
         self._translations = {}
-        slots = [slot for _, group in self._fan for slot in group]
+        slots = [slot for group in self._running.values() for slot in group]
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
@@ -208,7 +212,7 @@ class Encoding:
     def _begin_anew(self, now: float) -> None:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
         self.layers = reader(self.codec.name, self._extensions)
-        slots = [slot for _, group in self._fan for slot in group]
+        slots = [slot for group in self._running.values() for slot in group]
         self._running, self._fan = {}, ()
         for slot in slots:
             slot.hold(self)
@@ -265,10 +269,12 @@ class Encoding:
     def _fan_out(self, view: rtp.RtpView, seq: int, size: int, layer: Layer | None, now: float) -> None:
         send_time = extensions.abs_send_time(now)
         timestamp = view.timestamp
-        for translation, slots in self._fan:
+        for translation, slots, fan in self._fan:
             template = translation.template(view, send_time)
             stamp_at = translation.stamp_at
-            if layer is None:
+            if fan is not None:
+                fan.send(template, seq, timestamp, size, stamp_at, now, layer, translation.patch_at)
+            elif layer is None:
                 for slot in slots:
                     slot.send(template, seq, timestamp, size, stamp_at, now)
             else:
@@ -302,16 +308,9 @@ class Encoding:
                 self._catch_up(slot, seq, now)
 
     def _send_to(
-        self,
-        slot: "Slot",
-        translation: Translation,
-        template: bytes,
-        seq: int,
-        timestamp: int,
-        size: int,
-        layer: Layer | None,
-        now: float,
-    ) -> None:
+        self, slot: "Slot", translation: Translation, template: bytes, seq: int, timestamp: int, size: int,
+        layer: Layer | None, now: float,
+    ) -> None:  # fmt: skip
         if layer is None or seq <= slot.whole_until:
             slot.send(template, seq, timestamp, size, translation.stamp_at, now)
         else:
@@ -362,7 +361,7 @@ class Encoding:
 
     def _skip(self, seq: int) -> None:
         """The newest packet has no payload and is not forwarded: every slot's sequence goes on without it."""
-        for _, slots in self._fan:
+        for _, slots, _ in self._fan:
             for slot in slots:
                 slot.renumber.drop(seq)
 
@@ -374,7 +373,7 @@ class Encoding:
         self.clock.report(ntp, rtp_timestamp, now)
         self.arrivals.sender_report(ntp, now)
         if first:
-            for _, slots in self._fan:
+            for _, slots, _ in self._fan:
                 for slot in slots:
                     slot.report_soon(now)
 

@@ -27,7 +27,7 @@ class MediaLink:
     def __init__(self, outlet: Outlet, on_audio_level: AudioLevels | None = None) -> None:
         self.outlet = outlet
         self.ingress = Ingress(outlet, on_audio_level)
-        self.egress = Egress(outlet)
+        self.egress: Egress = outlet.engine.egress(outlet)
         self._slots: dict[int, Slot] = {}
         self._statuses = float(STATUSES_AT_ONCE)
         self._statuses_at = float("-inf")

@@ -2,11 +2,25 @@
 
 import enum
 from collections import Counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sfu.forwarding.engine import Engine
+    from sfu.forwarding.native.core import Link
 
 
 class Outlet(Protocol):
     """The sending side of one connection: protects packets and queues them until the end of the wake-up."""
+
+    @property
+    def engine(self) -> "Engine":
+        """What sends its packets."""
+        ...
+
+    @property
+    def link(self) -> "Link | None":
+        """Its record in the native engine, if it is that; then RTP goes there and not to `send_rtp`."""
+        ...
 
     @property
     def ready(self) -> bool:

@@ -160,7 +160,9 @@ class Participant:
                 kind = entry.section.kind
                 steered = kind == "video"
                 egress = self._link.egress
-                slot = Slot(mid, kind, profile, egress, sync, self._slot_changed, steered=steered)
+                slot = self._outlet.engine.slot(
+                    mid, kind, profile, egress, sync, self._slot_changed, steered=steered
+                )
                 self.slots[mid] = slot
                 self._link.add(slot)
             else:

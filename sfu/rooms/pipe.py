@@ -127,7 +127,10 @@ class Pipe:
     def _slot(self, publication: Publication, rid: str, profile: SendProfile) -> Slot:
         name = f"{publication.id}:{rid}" if rid else publication.id
         stream = publication.participant
-        slot = Slot(name, publication.kind, profile, self._link.egress, stream, _ignore, steered=True)
+        egress = self._link.egress
+        slot = egress.outlet.engine.slot(
+            name, publication.kind, profile, egress, stream, _ignore, steered=True
+        )
         self._link.add(slot)
         return slot
 

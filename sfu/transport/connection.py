@@ -65,6 +65,8 @@ class Connection:
         role: str = "server",
     ) -> None:
         self.ice = IceLite(now)
+        self.engine = port.engine
+        self.link = port.link()
         self.dtls = Dtls(self, certificate, self._dtls_closed, role=role)
         self.counters = ConnectionCounters()
         self.on_channel: Callable[[RTCDataChannel], None] = lambda channel: None
@@ -98,7 +100,9 @@ class Connection:
             logger.exception("x a DTLS handshake failed")
             self._end("disconnected")
             return
-        self._srtp = self.dtls.srtp(self._space)
+        self._srtp = srtp = self.dtls.srtp(self._space)
+        if self.link is not None:
+            self.link.open(srtp, *srtp.addresses())
         self.sink.connected(self._clock())
         self.schedule()
         if self._sctp_wanted is not None:
@@ -157,6 +161,11 @@ class Connection:
     @property
     def ready(self) -> bool:
         return self._srtp is not None
+
+    def moved(self) -> None:
+        """ICE may have selected another address."""
+        if self.link is not None:
+            self.link.aim(self.ice.selected)
 
     def send_rtp(
         self,
@@ -244,19 +253,21 @@ class Connection:
         finally:
             await self.dtls.stop()
             self._srtp = None
+            if self.link is not None:
+                self.link.close()
 
     def stats(self) -> dict[str, object]:
-        counters = self.counters
+        counters, link = self.counters, self.link
         return {
             "state": self.dtls.transport.state,
             "srtp_profile": self.dtls.srtp_profile,
             "nominated": self.ice.nominated,
             "migrations": self.ice.migrations,
-            "packets_in": counters.packets_in,
-            "bytes_in": counters.bytes_in,
-            "packets_out": counters.packets_out,
-            "bytes_out": counters.bytes_out,
-            "srtp_rejected": counters.srtp_rejected,
+            "packets_in": counters.packets_in + (link.packets_in if link is not None else 0),
+            "bytes_in": counters.bytes_in + (link.bytes_in if link is not None else 0),
+            "packets_out": counters.packets_out + (link.packets_out if link is not None else 0),
+            "bytes_out": counters.bytes_out + (link.bytes_out if link is not None else 0),
+            "srtp_rejected": counters.srtp_rejected + (link.rejected if link is not None else 0),
             "before_handshake": counters.before_handshake,
-            "not_sent": counters.not_sent,
+            "not_sent": counters.not_sent + (link.not_sent if link is not None else 0),
         }

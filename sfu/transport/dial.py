@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from aiortc import RTCCertificate
 
+from sfu.forwarding.engine import PYTHON, Engine
 from sfu.transport.connection import Connection
 from sfu.transport.ice import IceDialer, is_stun
+from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace
-from sfu.transport.udp import Address, open_port
+from sfu.transport.udp import open_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class DialedConnection(Connection):
         space: SrtpWorkspace,
         clock: Callable[[], float],
         on_closed: Callable[[Connection, str], None],
+        engine: Engine = PYTHON,
     ) -> None:
         for host, _ in far.candidates:
             ipaddress.ip_address(host)  # before there is a port to close again
-        port = open_port("", 0)
+        port = open_port("", 0, engine=engine)
         super().__init__(port, certificate, space, clock(), clock, on_closed, role="client")
         port.on_datagram = self._datagram
         port.on_batch = self._batch
@@ -81,6 +84,10 @@ class DialedConnection(Connection):
         self.ice.last_check = now
         if self.ice.selected is None and not self._closed:
             self.ice.selected = address
+            self.moved()
+            if self.link is not None:
+                self.link.on_rtp = self.sink.receive_rtp
+                self._port.route(address, self.link)
             super().begin(self.fingerprints)
 
     def _batch(self, now: float) -> None:

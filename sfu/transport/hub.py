@@ -4,6 +4,7 @@ Demultiplexes by source address, first contact by the STUN USERNAME (RFC 8445, R
 """
 
 import asyncio
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from aiortc import RTCCertificate
 from sfu.transport.connection import Connection
 from sfu.transport.dial import DialedConnection, FarEnd
 from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
-from sfu.transport.udp import Address, UdpPort
+from sfu.transport.udp import UdpPort
 
 # How often silence is looked for; a dead client is noticed at most this much late.
 CONSENT_CHECK_SECONDS = 1.0
@@ -55,13 +57,17 @@ class Hub:
         self._connections.add(connection)
         self._watched.add(connection)
         self._by_ufrag[connection.ice.ufrag] = connection
+        if connection.link is not None:
+            connection.link.on_rtp = functools.partial(self._rtp, connection)
         if self._consent_timer is None:
             self._watch_consent()
         return connection
 
     def dial(self, far: FarEnd, on_closed: Callable[[Connection, str], None]) -> Connection:
         """A connection to another node; raises ValueError if a candidate is no IP literal, OSError without a port."""
-        connection = DialedConnection(far, self.certificate, self._space, time.monotonic, on_closed)
+        connection = DialedConnection(
+            far, self.certificate, self._space, time.monotonic, on_closed, self.port.engine
+        )
         self._connections.add(connection)
         self._watched.add(connection)
         if self._consent_timer is None:
@@ -90,8 +96,12 @@ class Hub:
         for ufrag in connection.ice.ufrags:
             self._by_ufrag.pop(ufrag, None)
         for address in connection.ice.addresses:
-            if self._by_address.get(address) is connection:
-                del self._by_address[address]
+            self._forget_address(address, connection)
+
+    def _forget_address(self, address: Address, connection: Connection) -> None:
+        if self._by_address.get(address) is connection:
+            del self._by_address[address]
+            self.port.route(address, None)
 
     async def shutdown(self) -> None:
         """Close every connection and the port."""
@@ -123,6 +133,10 @@ class Hub:
         else:
             self.counters.unknown_kind += 1
 
+    def _rtp(self, connection: Connection, packet: bytes, now: float) -> None:
+        connection.sink.receive_rtp(packet, now)
+        self._touched.add(connection)
+
     def _stun(self, data: bytes, address: Address, now: float) -> None:
         try:
             check = parse_check(data)
@@ -135,10 +149,12 @@ class Hub:
             if rejected.response is not None:
                 self.port.queue(rejected.response, address)
             return
-        self._by_address[address] = connection
+        if self._by_address.get(address) is not connection:
+            self._by_address[address] = connection
+            self.port.route(address, connection.link)
+        connection.moved()
         for surplus in connection.ice.surplus():
-            if self._by_address.get(surplus) is connection:
-                del self._by_address[surplus]
+            self._forget_address(surplus, connection)
         self.port.queue(response, address)
 
     def _batch(self, now: float) -> None:

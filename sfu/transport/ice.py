@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aioice import stun
 
-from sfu.transport.udp import Address
+from sfu.transport.outbox import Address
 
 # RFC 8445 5.3: at least 24 bits of ufrag and 128 bits of password; ours carry 48 and 144.
 UFRAG_BYTES = 6

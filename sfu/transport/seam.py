@@ -101,6 +101,16 @@ class Srtp:
             raise SrtpError(pylibsrtp.ERRORS[status])
         return cast(bytes, self._buffer[0 : self._length[0]])
 
+    def addresses(self) -> tuple[int, int, int, int]:
+        """Where the sending session is in memory, and srtp_protect; the receiving one, and srtp_unprotect.
+
+        Valid as long as this object.
+        """
+        ffi, lib = _binding.ffi, _binding.lib
+        protect, unprotect = (ffi.addressof(lib, name) for name in ("srtp_protect", "srtp_unprotect"))
+        places = (self._tx, protect, self._rx, unprotect)
+        return cast(tuple[int, int, int, int], tuple(int(ffi.cast("uintptr_t", place)) for place in places))
+
     def unprotect(self, packet: bytes) -> bytes:
         return self._run(self._unprotect, self._rx, packet)
 

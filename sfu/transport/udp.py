@@ -8,16 +8,20 @@ import errno
 import ipaddress
 import logging
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import ifaddr
 
-logger = logging.getLogger(__name__)
+from sfu.forwarding.engine import PYTHON, Engine
+from sfu.transport.outbox import Address, Outbox, gso_works
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+if TYPE_CHECKING:
+    from sfu.forwarding.native.core import Link
+
+logger = logging.getLogger(__name__)
 
 # Datagrams read in one wake-up at most, so that timers and WebSockets get their turn (about 2 ms of work).
 MAX_BATCH = 256
@@ -25,11 +29,6 @@ MAX_BATCH = 256
 MAX_DATAGRAM = 2048
 # The kernel's default receive buffer holds ~90 packets and is where loss begins; 4 MiB hold a second of 30 Mbit/s.
 SOCKET_BUFFER = 4 * 1024 * 1024
-# linux/udp.h; not in the socket module before 3.14.
-UDP_SEGMENT = 103
-# UDP_MAX_SEGMENTS of older kernels, and what fits into one IP datagram before segmentation.
-GSO_MAX_SEGMENTS = 64
-GSO_MAX_BYTES = 65_000
 
 
 @dataclass(slots=True)
@@ -50,13 +49,18 @@ class UdpPort:
     `now` is `time.monotonic()` of the wake-up.
     """
 
-    def __init__(self, sock: socket.socket, *, gso: bool = True) -> None:
+    def __init__(self, sock: socket.socket, *, gso: bool = True, engine: Engine = PYTHON) -> None:
         self._socket = sock
         self._loop = asyncio.get_running_loop()
-        self._outbox: dict[Address, list[bytes]] = {}
-        self._flush_scheduled = False
-        self._gso = gso and _gso_works(sock)
-        self._closed = False
+        self.engine = engine
+        self._gso = gso and gso_works(sock)
+        self._outbox = engine.outbox(sock.fileno(), self._gso, self._wake_up) or Outbox(
+            sock, self._gso, self._wake_up
+        )
+        self._inbox = engine.inbox(sock.fileno())
+        # Send a datagram to an address at the end of this wake-up (or of this turn of the event loop).
+        self.queue: Callable[[bytes, Address], None] = self._outbox.queue
+        self._reading = self._closed = False
         self.counters = PortCounters()
         self.on_datagram: Callable[[bytes, Address, float], None] = lambda data, address, now: None
         self.on_batch: Callable[[float], None] = lambda now: None
@@ -73,6 +77,27 @@ class UdpPort:
 
     def _readable(self) -> None:
         now = time.monotonic()
+        self._reading = True
+        if self._inbox is None:
+            self._read(now)
+        else:
+            datagrams, size = self._inbox.read(MAX_BATCH, now, self.on_datagram, self._datagram_failed)
+            self.counters.datagrams_in += datagrams
+            self.counters.bytes_in += size
+        try:
+            self.on_batch(now)
+        except Exception:
+            self.counters.handler_errors += 1
+            logger.exception("a batch could not be ended")
+        self._reading = False
+        self.flush()
+
+    def _datagram_failed(self) -> None:
+        # Our defect, met by one peer's datagram: it costs that datagram, not the server.
+        self.counters.handler_errors += 1
+        logger.exception("a datagram could not be handled")
+
+    def _read(self, now: float) -> None:
         receive = self._socket.recvfrom
         on_datagram = self.on_datagram
         counters = self.counters
@@ -89,15 +114,7 @@ class UdpPort:
             try:
                 on_datagram(data, address, now)
             except Exception:
-                # Our defect, met by one peer's datagram: it costs that datagram, not the server.
-                counters.handler_errors += 1
-                logger.exception("a datagram could not be handled")
-        try:
-            self.on_batch(now)
-        except Exception:
-            counters.handler_errors += 1
-            logger.exception("a batch could not be ended")
-        self.flush()
+                self._datagram_failed()
 
     def address(self, host: str, port: int) -> Address:
         """The address of an IP literal as this socket's family writes it. Raises ValueError for names."""
@@ -106,84 +123,28 @@ class UdpPort:
             return (str(ip), port)
         return (f"::ffff:{ip}" if ip.version == 4 else str(ip), port, 0, 0)
 
-    def queue(self, data: bytes, address: Address) -> None:
-        """Send `data` at the end of this wake-up (or of this turn of the event loop)."""
-        box = self._outbox.get(address)
-        if box is None:
-            self._outbox[address] = [data]
-            if not self._flush_scheduled:
-                self._flush_scheduled = True
-                self._loop.call_soon(self.flush)
-        else:
-            box.append(data)
+    def link(self) -> "Link | None":
+        """What sends one connection's RTP, where the engine does that itself."""
+        return self.engine.link(self._outbox)
+
+    def route(self, address: Address, link: "Link | None") -> None:
+        """SRTP from there is for the connection of this link, where the engine decrypts it; None: for nobody."""
+        if self._inbox is not None:
+            self._inbox.route(address, link)
+
+    def _wake_up(self) -> None:
+        if not self._reading:  # else it ends with a flush
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Send all that is queued, runs of equal size to one destination as one segmented send."""
-        self._flush_scheduled = False
-        if not self._outbox:
-            return
-        outbox, self._outbox = self._outbox, {}
-        if self._closed:
-            return
-        for address, packets in outbox.items():
-            if len(packets) == 1 or not self._gso:
-                for packet in packets:
-                    self._send(packet, address)
-            else:
-                self._send_runs(packets, address)
-
-    def _send_runs(self, packets: list[bytes], address: Address) -> None:
-        start, count = 0, len(packets)
-        while start < count:
-            size = len(packets[start])
-            end, total = start + 1, size
-            limit = min(count, start + GSO_MAX_SEGMENTS)
-            while end < limit and len(packets[end]) == size and total + size <= GSO_MAX_BYTES:
-                end += 1
-                total += size
-            # The last segment may be shorter than the others.
-            if end < limit and len(packets[end]) < size and total + len(packets[end]) <= GSO_MAX_BYTES:
-                end += 1
-            if end - start == 1:
-                self._send(packets[start], address)
-            else:
-                self._send_segmented(packets[start:end], size, address)
-            start = end
-
-    def _send(self, packet: bytes, address: Address) -> None:
-        try:
-            self._socket.sendto(packet, address)
-        except OSError as error:
-            self._failed(error, 1)
-        else:
-            self._sent(1, len(packet))
-
-    def _send_segmented(self, packets: list[bytes], size: int, address: Address) -> None:
-        ancillary = [(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", size))]
-        try:
-            sent = self._socket.sendmsg(packets, ancillary, 0, address)
-        except OSError as error:
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EMSGSIZE):
-                # The route's device can't segment, or the MTU is smaller than a packet: one by one.
-                for packet in packets:
-                    self._send(packet, address)
-            else:
-                self._failed(error, len(packets))
-        else:
-            self._sent(len(packets), sent)
-
-    def _sent(self, datagrams: int, size: int) -> None:
+        """Send all that is queued."""
+        datagrams, size, sends, full, unreachable = self._outbox.flush()
         counters = self.counters
         counters.datagrams_out += datagrams
         counters.bytes_out += size
-        counters.sends += 1
-
-    def _failed(self, error: OSError, datagrams: int) -> None:
-        # Never queue for later: what a full socket buffer can't take is lost, and repaired by NACK.
-        if error.errno in (errno.EAGAIN, errno.ENOBUFS):
-            self.counters.dropped_send_buffer_full += datagrams
-        else:
-            self.counters.dropped_unreachable += datagrams
+        counters.sends += sends
+        counters.dropped_send_buffer_full += full
+        counters.dropped_unreachable += unreachable
 
     def close(self) -> None:
         """Flush and close; idempotent."""
@@ -191,25 +152,20 @@ class UdpPort:
             return
         self.flush()
         self._closed = True
+        self._outbox.close()
+        if self._inbox is not None:
+            self._inbox.close()
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
 
-def _gso_works(sock: socket.socket) -> bool:
-    try:
-        sock.getsockopt(socket.SOL_UDP, UDP_SEGMENT)
-    except OSError:
-        return False
-    return True
-
-
-def open_port(host: str, port: int, *, gso: bool = True) -> UdpPort:
+def open_port(host: str, port: int, *, gso: bool = True, engine: Engine = PYTHON) -> UdpPort:
     """Bind `host` ("" = all addresses, IPv4 and IPv6) and `port` (0 = any). Raises OSError."""
     sock = _bind(host, port)
     sock.setblocking(False)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
-    return UdpPort(sock, gso=gso)
+    return UdpPort(sock, gso=gso, engine=engine)
 
 
 def _bind(host: str, port: int) -> socket.socket:

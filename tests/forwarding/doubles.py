@@ -1,10 +1,11 @@
 """An outlet that keeps what it is given, and packets, codecs and m-sections to feed forwarding with."""
 
+import ctypes
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sfu.forwarding.egress import Egress
 from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.engine import PYTHON, Engine
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import Slot
@@ -36,16 +37,51 @@ MORE = bytes.fromhex("00 5a")  # a later packet of a frame
 KEY_VP9 = bytes.fromhex("08 5a")
 DELTA_VP9 = bytes.fromhex("48 5a")
 
+# In place of libsrtp's srtp_protect.
+_leave_as_it_is = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
+    lambda session, packet, size: 0
+)
+
 
 class FakeOutlet:
-    """The sending side of a connection, in memory."""
+    """The sending side of a connection, in memory; what it sends is not encrypted."""
+
+    engine: Engine = PYTHON
+    """Of all that are made from now on; see the fixture in `conftest.py`."""
 
     def __init__(self, *, ready: bool = True) -> None:
         self.ready = ready
-        self.refusing = False
         self.scheduled = 0
-        self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
+        self._rtp: list[bytes] = []
+        self._outbox = self.engine.outbox(-1, False, lambda: None)
+        self.link = self.engine.link(self._outbox)
+        if self.link is not None:
+            self.link.open(None, 1, ctypes.cast(_leave_as_it_is, ctypes.c_void_p).value or 0)
+        self.refusing = False
+
+    @property
+    def refusing(self) -> bool:
+        """Whether nothing can be sent."""
+        return self._refusing
+
+    @refusing.setter
+    def refusing(self, value: bool) -> None:
+        self._refusing = value
+        if self.link is not None:
+            self.link.aim(None if value else ("192.0.2.1", 9))
+
+    @property
+    def rtp(self) -> list[bytes]:
+        """What was sent since `take`."""
+        if self._outbox is not None:
+            for packets in self._outbox.take().values():
+                self._rtp += packets
+        return self._rtp
+
+    @rtp.setter
+    def rtp(self, value: list[bytes]) -> None:
+        self._rtp = value
 
     def send_rtp(
         self,
@@ -66,7 +102,7 @@ class FakeOutlet:
             packet[stamp_at : stamp_at + 2] = struct.pack("!H", stamp)
         packet[patch_at : patch_at + len(patch)] = patch
         assert len(packet) == len(template), "a patch lies within the packet"
-        self.rtp.append(bytes(packet))
+        self._rtp.append(bytes(packet))
         return True
 
     def send_rtcp(self, compound: bytes) -> None:
@@ -77,7 +113,7 @@ class FakeOutlet:
 
     def take(self) -> list[RtpView]:
         """What was sent since the last call."""
-        packets, self.rtp = self.rtp, []
+        packets, self._rtp = self.rtp, []
         return [rtp.parse(packet) for packet in packets]
 
     def take_rtcp(self) -> list[rtcp.RtcpPacket]:
@@ -168,8 +204,8 @@ class Track:
         outlet = outlet or FakeOutlet()
         kind = self.publication.kind
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly", ids=ids)))
-        egress = Egress(outlet)
-        slot = Slot("5", kind, profile, egress, "tile", lambda slot: self.changes.append(slot.state.value))
+        changed: Callable[[Slot], None] = lambda slot: self.changes.append(slot.state.value)  # noqa: E731
+        slot = outlet.engine.slot("5", kind, profile, outlet.engine.egress(outlet), "tile", changed)
         slot.point(self.publication, now)
         return slot, outlet
 

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from sfu.app import create_app
 from sfu.config import Config
 from sfu.service import MediaService
+from tests.engines import asked
 from tests.integration.client import Clients, clients_of
 
 
@@ -42,7 +43,7 @@ async def daemon(
     relay: Literal["forward", "media"] = "forward", *, parent: str = "", secret: str = "", port: int = 0
 ) -> AsyncIterator[Daemon]:
     """`port` is that of HTTP; 0 = any free."""
-    config = Config(port=0, rtc_port=0, relay=relay, parent=parent, node_secret=secret)
+    config = Config(port=0, rtc_port=0, relay=relay, parent=parent, node_secret=secret, engine=asked())
     media = await MediaService.start(config)
     try:
         app: web.Application = create_app(config, media.backend, media.stats, tree=media.tree)

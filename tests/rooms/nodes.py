@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from sfu.forwarding.egress import Egress
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.publication import Publication
 from sfu.forwarding.slot import Slot
@@ -40,7 +39,8 @@ class Node:
     ) -> Slot:
         """A client's slot that shows a publication of this room."""
         profile = SendProfile.of(accepted(section(codecs, kind=kind, direction="recvonly")))
-        slot = Slot("5", kind, profile, Egress(FakeOutlet()), "tile", lambda slot: None)
+        engine = FakeOutlet.engine
+        slot = engine.slot("5", kind, profile, engine.egress(FakeOutlet()), "tile", lambda slot: None)
         slot.point(self.room.publications[id], now)
         return slot
 

@@ -8,10 +8,12 @@ from typing import Any, cast
 import pytest
 from aioice import stun
 
+from sfu.forwarding.engine import PYTHON
 from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
 from sfu.transport.ice import CONSENT_SECONDS, MAX_ADDRESSES, StunProblem
-from sfu.transport.udp import Address, PortCounters
+from sfu.transport.outbox import Address
+from sfu.transport.udp import PortCounters
 from tests.transport.test_ice import request
 
 HERE = ("192.0.2.1", 5000)
@@ -23,6 +25,7 @@ class FakePort:
 
     port = 7882
     gso = False
+    engine = PYTHON
 
     def __init__(self) -> None:
         self.counters = PortCounters()
@@ -30,6 +33,12 @@ class FakePort:
         self.closed = 0
         self.on_datagram: Any = None
         self.on_batch: Any = None
+
+    def link(self) -> None:
+        return None
+
+    def route(self, address: Address, link: object) -> None:
+        assert link is None
 
     def queue(self, data: bytes, address: Address) -> None:
         self.sent.append((data, address))

@@ -9,20 +9,36 @@ from typing import Any
 
 import pytest
 
-from sfu.transport.udp import (
-    GSO_MAX_BYTES,
-    GSO_MAX_SEGMENTS,
-    MAX_BATCH,
-    Address,
-    UdpPort,
-    candidate_hosts,
-    open_port,
-)
+from sfu.forwarding.engine import PYTHON, Engine
+from sfu.transport.outbox import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, Address, Outbox
+from sfu.transport.udp import MAX_BATCH, UdpPort, candidate_hosts, open_port
+from tests import engines
+
+NO_CHECKSUMS = 11  # SO_NO_CHECK; not in the socket module
+IPV6_MTU = 24  # as are these
+SMALLEST_MTU = 1280
+
+
+class Chosen:
+    """The engine of the test that runs."""
+
+    engine: Engine = PYTHON
+
+
+@pytest.fixture(params=engines.NAMES, autouse=True)
+def every_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Chosen, "engine", engines.engine(request.param))
+
+
+@pytest.fixture
+def python_only() -> None:
+    if Chosen.engine is not PYTHON:
+        pytest.skip("the error can't be had from the kernel")
 
 
 @contextmanager
 def opened(host: str = "127.0.0.1", *, gso: bool = True) -> Iterator[UdpPort]:
-    port = open_port(host, 0, gso=gso)
+    port = open_port(host, 0, gso=gso, engine=Chosen.engine)
     try:
         yield port
     finally:
@@ -186,9 +202,11 @@ class Failing:
 
 
 def failing(port: UdpPort, error: OSError, *, segmented_only: bool = False) -> None:
-    port._socket = Failing(port._socket, error, segmented_only=segmented_only)  # type: ignore[assignment]
+    assert isinstance(port._outbox, Outbox)
+    port._outbox._socket = Failing(port._socket, error, segmented_only=segmented_only)  # type: ignore[assignment]
 
 
+@pytest.mark.usefixtures("python_only")
 @pytest.mark.parametrize("code", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
 async def test_without_segmentation_on_the_route_packets_go_one_by_one(client: Client, code: int) -> None:
     with opened() as port:
@@ -201,6 +219,108 @@ async def test_without_segmentation_on_the_route_packets_go_one_by_one(client: C
         assert port.counters.datagrams_out == 5
 
 
+async def test_a_kernel_that_refuses_segments_gets_packets_one_by_one(client: Client) -> None:
+    with opened() as port:
+        if not port.gso:
+            pytest.skip("this kernel has no UDP_SEGMENT")
+        # The kernel can't segment what it may not compute the checksum of.
+        port._socket.setsockopt(socket.SOL_SOCKET, NO_CHECKSUMS, 1)
+        packets = [bytes([n]) * 100 for n in range(70)]
+        for packet in packets:
+            port.queue(packet, client.address)
+        port.flush()
+        assert client.read(70) == packets
+        assert (port.counters.datagrams_out, port.counters.sends) == (70, 70)
+
+
+@pytest.fixture
+def six() -> Iterator[Client]:
+    try:
+        made = Client(socket.AF_INET6, "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    yield made
+    made.socket.close()
+
+
+async def test_packets_above_the_mtu_go_one_by_one_in_fragments(six: Client) -> None:
+    with opened("::1") as port:
+        if not port.gso:
+            pytest.skip("this kernel has no UDP_SEGMENT")
+        # The kernel makes no segments that would have to be fragmented.
+        port._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU, SMALLEST_MTU)
+        packets = [bytes([n]) * size for n, size in enumerate([1400] * 5 + [700] * 5)]
+        for packet in packets:
+            port.queue(packet, six.address)
+        port.flush()
+        assert six.read(10) == packets
+        # The last of the first run is shorter, the others are a run of their own.
+        assert (port.counters.datagrams_out, port.counters.sends) == (10, 6 + 1)
+        assert port.counters.bytes_out == 5 * 2100
+        assert port.counters.dropped_unreachable == port.counters.dropped_send_buffer_full == 0
+
+
+@pytest.mark.parametrize("gso", [True, False])
+async def test_what_the_send_buffer_can_not_hold_is_counted(six: Client, gso: bool) -> None:
+    with opened("::1", gso=gso) as port:
+        port._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU, SMALLEST_MTU)
+        port._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel's least
+        # The fragments of a datagram are there at once.
+        for size in (30_000, 100, 20_000, 25_000):
+            port.queue(bytes(size), six.address)
+        port.flush()
+        assert [len(packet) for packet in six.read(1)] == [100]
+        assert port.counters.dropped_send_buffer_full == 3
+        assert (port.counters.datagrams_out, port.counters.dropped_unreachable) == (1, 0)
+
+
+@pytest.mark.parametrize("gso", [True, False])
+async def test_what_may_not_be_sent_is_counted(client: Client, gso: bool) -> None:
+    with opened(gso=gso) as port:
+        everybody: Address = ("255.255.255.255", 9)  # not without SO_BROADCAST
+        for size in (10, 10, 5, 10):
+            port.queue(bytes(size), everybody)
+        port.queue(b"x", client.address)
+        port.flush()
+        assert client.read(1) == [b"x"]
+        assert (port.counters.dropped_unreachable, port.counters.datagrams_out) == (4, 1)
+
+
+@pytest.mark.parametrize("gso", [True, False])
+async def test_what_can_not_be_sent_is_counted_and_costs_no_other_its_packets(
+    client: Client, gso: bool
+) -> None:
+    with opened(gso=gso) as port:
+        nowhere: Address = ("8.8.8.8", 9)  # no route for a socket that is bound to loopback
+        for n in range(3):
+            port.queue(bytes([n]), nowhere)
+            port.queue(bytes([n]) * 10, client.address)
+        port.flush()
+        assert client.read(3) == [bytes([n]) * 10 for n in range(3)]
+        assert port.counters.dropped_unreachable == port.counters.datagrams_out == 3
+
+
+async def test_more_than_memory_is_kept_for_is_sent_in_parts(client: Client) -> None:
+    with opened() as port:
+        for n in range(10_000):
+            port.queue(n.to_bytes(2, "big") + bytes(1198), client.address)
+        port.flush()
+        assert port.counters.datagrams_out == 10_000
+        got = client.read(300)
+        assert [packet[:2] for packet in got] == [n.to_bytes(2, "big") for n in range(300)]
+
+
+async def test_strangers_are_forgotten(client: Client) -> None:
+    with opened() as port:
+        for n in range(1, 3000):
+            port.queue(b"x", ("127.0.0.1", n))
+            port.flush()
+        port.queue(b"still", client.address)
+        port.flush()
+        assert client.read(1) == [b"still"]
+
+
+@pytest.mark.usefixtures("python_only")
 @pytest.mark.parametrize(
     ("error", "full", "unreachable"),
     [
@@ -250,7 +370,7 @@ async def test_both_families_over_one_socket(client: Client) -> None:
 
 
 async def test_closing_twice_and_after() -> None:
-    port = open_port("127.0.0.1", 0)
+    port = open_port("127.0.0.1", 0, engine=Chosen.engine)
     port.close()
     port.close()
     port.queue(b"late", ("127.0.0.1", 9))
@@ -259,7 +379,7 @@ async def test_closing_twice_and_after() -> None:
 
 
 async def test_closing_flushes(client: Client) -> None:
-    port = open_port("127.0.0.1", 0)
+    port = open_port("127.0.0.1", 0, engine=Chosen.engine)
     port.queue(b"bye", client.address)
     port.close()
     assert client.read(1) == [b"bye"]

@@ -74,7 +74,12 @@ class BandwidthEstimator:
     )  # fmt: skip
 
     def __init__(
-        self, *, start_bps: int = 300_000, floor_bps: int = 30_000, ceiling_bps: int = 50_000_000
+        self,
+        packets: SentPackets | None = None,
+        *,
+        start_bps: int = 300_000,
+        floor_bps: int = 30_000,
+        ceiling_bps: int = 50_000_000,
     ) -> None:
         assert 0 < floor_bps <= start_bps <= ceiling_bps
         self.target_bps = start_bps
@@ -83,7 +88,7 @@ class BandwidthEstimator:
         self.round_trip = _INITIAL_ROUND_TRIP
         """Seconds; set by the owner when reports say more."""
         self._floor, self._ceiling = floor_bps, ceiling_bps
-        self._packets = SentPackets()
+        self._packets = SentPackets() if packets is None else packets
         self._trend = DelayTrend()
         self._standing = StandingQueue()
         self._throughput = Throughput()
