@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sfu.forwarding.encoding import Encoding
 
-# Silent for so many seconds, and for so many frames of another encoding (a screen may have one frame a second).
+# Silent for so many seconds, and for so many frames of another one (a screen may have one frame a second, and after a
+# large key frame the rate control of an encoder leaves out frames for a second).
 _SILENT: Final = 0.6
-_FRAMES: Final = 5
+_FRAMES: Final = 10
 # Rates of encodings of one height that differ by less are the same picture on another day.
 _SURELY: Final = 1.5
 
@@ -25,7 +26,7 @@ class Siblings:
     def __init__(self, encodings: Sequence["Encoding"]) -> None:
         self._encodings = tuple(encodings)
         self._seen = [encoding.last_at for encoding in self._encodings]
-        self._frames = [0] * len(self._encodings)  # of all, when the last packet of each was seen
+        self._frames = [self._count()] * len(self._encodings)  # when the last packet of each was seen
         self._heights = [0] * len(self._encodings)  # as measured
 
     def look(self, now: float) -> bool:
@@ -34,15 +35,18 @@ class Siblings:
         Called some times a second while any packet comes.
         """
         encodings = self._encodings
-        total = sum(encoding.frames for encoding in encodings)
+        frames = self._count()
         changed = False
         for index, encoding in enumerate(encodings):
             if encoding.last_at != self._seen[index]:
                 self._seen[index] = encoding.last_at
-                self._frames[index] = total
+                self._frames[index] = frames
                 stopped = False
             else:
-                silent = now - encoding.last_at > _SILENT and total - self._frames[index] >= _FRAMES
+                missed = max(
+                    count - before for count, before in zip(frames, self._frames[index], strict=True)
+                )
+                silent = now - encoding.last_at > _SILENT and missed >= _FRAMES
                 stopped = encoding.stopped or silent
             if stopped != encoding.stopped:
                 encoding.stopped = stopped
@@ -53,6 +57,9 @@ class Siblings:
             self._assume_heights()
             changed = True
         return changed
+
+    def _count(self) -> tuple[int, ...]:
+        return tuple(encoding.frames for encoding in self._encodings)
 
     def ascending(self) -> tuple["Encoding", ...]:
         """The encodings by height, those of one height by rate; as far as both is measured, else as they are ordered.

@@ -124,9 +124,6 @@ async def received(viewer: Person, of: Person) -> dict[str, Any]:
     return {**counted, "flow": flow}
 
 
-# With every key frame that somebody needs, browsers send one of each encoding; a camera of 5 frames a second is
-# then silent for so long that its largest encoding is taken for stopped, and viewers change back and forth.
-@pytest.mark.xfail(reason="at 5 frames a second the largest encoding comes and goes", strict=False)
 @pytest.mark.netns
 async def test_a_slow_link_gets_the_small_picture_without_a_freeze_and_the_others_the_large_one() -> None:
     if reason := netns.capabilities().rate:

@@ -64,3 +64,54 @@ def test_a_height_that_becomes_known_is_a_change_and_leads_to_those_of_the_other
     assert siblings.look(10.25)
     assert [one.height for one in encodings] == [135, 270, 540]
     assert not siblings.look(10.5)
+
+
+def _stops_after(fps: float, siblings: int) -> float:
+    """Seconds until an encoding whose siblings send so many frames a second is taken for stopped."""
+    encodings = [encoding(str(index)) for index in range(siblings + 1)]
+    silent, *others = encodings
+    for one in encodings:
+        one.last_at = 10.0
+    found = Siblings(encodings)
+    found.look(10.0)
+    now, frame = 10.0, 10.0
+    while not silent.stopped and now < 30:
+        now += 0.05
+        if now >= frame:
+            frame += 1 / fps
+            for one in others:
+                one.frames += 1
+                one.last_at = now
+        found.look(now)
+    return now - 10.0
+
+
+@pytest.mark.parametrize("siblings", [1, 2])
+def test_an_encoding_that_misses_ten_frames_of_another_is_stopped(siblings: int) -> None:
+    """However many siblings there are: rate control leaves out frames of one for a while."""
+    assert _stops_after(30.0, siblings) == pytest.approx(0.65, abs=0.1)
+    assert _stops_after(10.0, siblings) == pytest.approx(0.95, abs=0.15)
+    assert _stops_after(5.0, siblings) == pytest.approx(1.85, abs=0.25)
+
+
+def test_a_camera_that_is_off_stops_no_encoding() -> None:
+    encodings = [encoding("q"), encoding("h")]
+    for one in encodings:
+        one.last_at = 10.0
+    found = Siblings(encodings)
+    for step in range(100):
+        found.look(10.0 + step / 4)
+    assert [one.stopped for one in encodings] == [False, False]
+
+
+def test_it_goes_on_with_its_next_packet() -> None:
+    q, h = encoding("q"), encoding("h")
+    found = Siblings((q, h))
+    q.last_at = h.last_at = 10.0
+    found.look(10.0)
+    q.frames, q.last_at = 20, 11.0
+    assert found.look(11.0)
+    assert h.stopped
+    h.last_at = 11.1
+    assert found.look(11.25)
+    assert not h.stopped

@@ -84,16 +84,16 @@ def test_without_reports_of_any_kind_everything_is_sent() -> None:
 
 def test_a_link_that_becomes_slow_and_fast_again() -> None:
     world, _, viewer = room(3e6)
-    world.run(6.0)
+    world.run(8.0)
     assert set(settled(viewer)) == {"f"}
     viewer.to_client.rate_bps = 500e3
     world.run(12.0)
     assert "f" not in viewer.between(world.now - 9, world.now)
-    assert viewer.longest_gap(106.0, 118.0) < 0.5
+    assert viewer.longest_gap(108.0, 120.0) < 0.5
     viewer.to_client.rate_bps = 3e6
     world.run(12.0)
     assert set(settled(viewer)) == {"f"}
-    assert viewer.longest_gap(118.0, 130.0) < 0.25
+    assert viewer.longest_gap(120.0, 132.0) < 0.25
     assert_sound(viewer)
 
 

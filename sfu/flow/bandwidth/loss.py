@@ -2,7 +2,8 @@
 
 A radio link loses 5 % at any rate, and sending less does not help; a full queue stops losing when less is sent.
 So a rise of the loss is tried out: for a moment a little less than what passes is sent. If the loss stays it is the
-link's own and is put up with; if it goes, the rate was too high. Knows counts and throughput. Does not know delay.
+link's own and is put up with; if it goes, the rate was too high. Chance must not decide: nothing is concluded from few
+lost packets. Knows counts and throughput. Does not know delay.
 """
 
 from collections import deque
@@ -12,14 +13,19 @@ from typing import Final
 _WINDOW: Final = 0.5  # seconds, at least, and
 _FEWEST: Final = 30  # packets, for a verdict on whether the loss has risen
 _LONGEST: Final = 3.0  # seconds: then fewer do
+_EVIDENCE: Final = 8  # lost packets, for the same: of three, two may be chance
 _TOLERATED: Final = 0.02  # above the link's own
 _SIGMAS: Final = 3.0  # of chance that are tolerated as well
 _MOST: Final = 0.25  # a loss above this is never taken for the link's own
 _LEARN: Final = 0.05  # weight of a window that is within the tolerance
 _LESS: Final = 0.9  # of what arrives: sent while trying
 _CARRIED: Final = 0.97  # of what arrived before: what the link carries, if the loss went
-_EXPECTED: Final = 14  # packets that would be lost too many while trying, if sending less did not help
-_STAYS: Final = 0.5  # of the excess, if it stays: the loss is the link's own
+_EXPECTED: Final = 14.0  # packets that would be lost too many while trying, if sending less did not help,
+_SOME: Final = 6.0  # and so many at least, for it to have helped
+_GONE: Final = 0.3  # of the first, that may still be lost when the loss has gone,
+_ALL_GONE: Final = 0.15  # and of fewer
+_PATIENCE: Final = 8.0  # seconds until the loss is put up with, when too little is sent to tell
+_PLAUSIBLE: Final = 0.2  # a loss up to this is the link's own where less is sent than it carries
 _HELD: Final = 0.2  # seconds that a missing packet may be late yet
 _MOST_HELD: Final = 256  # feedbacks
 _INFINITE: Final = float("inf")
@@ -29,6 +35,7 @@ class LossTest:
     """Fed with counts; `cap_bps` limits the rate while trying."""
 
     __slots__ = (
+        "_before",
         "_excess",
         "_held",
         "_lost",
@@ -53,6 +60,7 @@ class LossTest:
         self._since: float | None = None
         self._settled = 0.0  # packets sent before do not count
         self._excess = 0.0  # what is tried out
+        self._before = 0, 1  # lost packets of how many led to that
         self._held: deque[list[float]] = deque(maxlen=_MOST_HELD)  # when told, lost, received, sent at
 
     @property
@@ -86,44 +94,61 @@ class LossTest:
         self._since = None
         self._settled = until
 
-    def judge(self, arriving_bps: float, now: float) -> float | None:
+    def judge(self, arriving_bps: float, now: float, *, idle: bool = False) -> float | None:
         """At the end of a window. A rate in bit/s means: this much is what the link carries.
 
-        `arriving_bps` is what arrives of late.
+        `arriving_bps` is what arrives of late; `idle`: far less is sent than was thought to pass.
         """
         count = self._lost + self._received
         if self._since is None or count <= 0:
             return None
         passed = now - self._since
-        ratio = max(self._lost, 0) / count
         if self.trying:
-            if count * self._excess < _EXPECTED and passed < _LONGEST:
-                return None
-            return self._conclude(ratio, now)
+            return self._conclude(max(self._lost, 0), count, passed, now)
         if passed < _WINDOW or (count < _FEWEST and passed < _LONGEST):
             return None
-        self.skip(0.0)
-        self.ratio = ratio
+        ratio = max(self._lost, 0) / count
         own = self.inherent
-        chance = max(own, 0.01)
-        chance = sqrt(chance * (1 - chance) / count)
+        chance = _chance(max(own, 0.01), count)
         self.raised = ratio > own + _TOLERATED + chance
         if ratio <= own + _TOLERATED + _SIGMAS * chance:
             self.inherent = min(own + (ratio - own) * _LEARN, _MOST)
+        elif self._lost < _EVIDENCE and passed < _LONGEST:
             return None
-        self._excess = ratio - own
-        self.cap_bps = arriving_bps * _LESS
-        self.skip(now)
+        elif idle and ratio <= _PLAUSIBLE + _SIGMAS * _chance(_PLAUSIBLE, count):
+            self.inherent = min(ratio, _PLAUSIBLE)
+            self.raised = False
+        else:
+            self._excess = ratio - own
+            self.cap_bps = arriving_bps * _LESS
+            self._before = self._lost, count
+        self.ratio = ratio
+        self.skip(now if self.trying else 0.0)
         return None
 
-    def _conclude(self, ratio: float, now: float) -> float | None:
+    def _conclude(self, lost: int, count: int, passed: float, now: float) -> float | None:
+        """Sooner where it is clear."""
+        expected = count * self._excess
+        excess = lost - count * self.inherent
+        ratio = lost / count
+        stays = excess > _EXPECTED * _GONE and ratio <= _MOST
+        if not stays and expected < _EXPECTED and passed < (_LONGEST if expected >= _SOME else _PATIENCE):
+            return None
+        if not stays and ratio <= _MOST:
+            stays = expected < _SOME or (expected < _EXPECTED and excess > expected * _ALL_GONE)
         cap = self.cap_bps
         self.cap_bps = _INFINITE
         self.skip(now)
         self.ratio = ratio
         self.raised = False
-        if ratio <= self.inherent + self._excess * _STAYS or ratio > _MOST:
+        if not stays:
             self.inherent = min(self.inherent, ratio)
             return cap / _LESS * _CARRIED / (1 - self.inherent)
-        self.inherent = min((ratio + self.inherent + self._excess) / 2, _MOST)
+        lost_before, count_before = self._before
+        self.inherent = min((lost_before + lost) / (count_before + count), _MOST)
         return None
+
+
+def _chance(share: float, count: int) -> float:
+    """Standard deviation of the share that is seen of `count` packets."""
+    return sqrt(share * (1 - share) / count)

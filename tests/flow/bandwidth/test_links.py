@@ -67,6 +67,27 @@ def test_random_loss_does_not_lower_the_rate(bps: float, loss: float, after: boo
     assert figures.queue_p95(5, 20) < 0.1
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("media", [50e3, 120e3, 300e3])
+@pytest.mark.parametrize("loss", [0.05, 0.1])
+def test_random_loss_of_a_little_that_is_sent_costs_nothing(loss: float, media: float, seed: int) -> None:
+    """So few packets are lost that chance alone changes their share by half."""
+    path = Path(
+        rate=_constant(50e6), seconds=20, round_trip=0.02, loss=loss, feedback_loss=loss,
+        media=_constant(media), wish=_constant(600e3), seed=seed,
+    )  # fmt: skip
+    figures = path.run()
+    assert figures.lowest(0, 20) > 200e3
+    assert figures.target(19.9) > 550e3
+
+
+@pytest.mark.parametrize("bps", [150e3, 300e3, 1e6])
+def test_a_policer_without_a_queue_is_found_by_its_loss(bps: float) -> None:
+    figures = Path(rate=_constant(bps), seconds=30, queue=0.01, wish=_constant(2e6)).run()
+    assert figures.delivered_bps(10, 30) > 0.7 * bps
+    assert figures.overflowed < 0.1 * len(figures.sent)
+
+
 def test_loss_that_nothing_survives_lowers_it() -> None:
     figures = Path(rate=_constant(3e6), seconds=20, loss=0.5).run()
     assert figures.highest(10, 20) < 3e5
