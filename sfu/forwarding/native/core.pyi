@@ -23,6 +23,9 @@ class Outbox:
     def flush(self) -> tuple[int, int, int, int, int]:
         """Send all; datagrams, bytes, messages sent, datagrams dropped (buffer full; unreachable) since last time."""
 
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """The same of what was sent meanwhile."""
+
     def take(self) -> dict[Address, list[bytes]]:
         """What waits, by destination, which is not sent then."""
 
@@ -84,8 +87,23 @@ class Inbox:
         now: float,
         on_datagram: Callable[[bytes, Address, float], None],
         on_failure: Callable[[], None],
-    ) -> tuple[int, int]:
-        """Read what is there, up to `most`; datagrams and bytes. `on_failure` is called in place of raising."""
+    ) -> bool:
+        """Read what is there, up to `most`; whether anything was given to Python. `on_failure` is called in place of
+        raising.
+        """
+
+    def run(
+        self,
+        most: int,
+        outbox: Outbox,
+        on_datagram: Callable[[bytes, Address, float], None],
+        on_failure: Callable[[], None],
+        on_batch: Callable[[float], None],
+    ) -> None:
+        """One wake-up: `read` by `time.monotonic()`, `on_batch` if anything was given to Python, and a flush."""
+
+    def counts(self) -> tuple[int, int]:
+        """Datagrams and bytes read since the last call."""
 
     def close(self) -> None:
         """Read no more: the descriptor may be another's now."""

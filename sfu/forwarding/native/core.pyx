@@ -12,6 +12,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 from sfu.forwarding.native.c cimport *
 
+from time import monotonic
+
 from sfu.flow.layers.vp8 import Vp8Layer
 from sfu.wire.extensions import abs_send_time
 from sfu.wire.rtp import parse as parse_rtp
