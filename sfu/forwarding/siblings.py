@@ -43,7 +43,9 @@ class Siblings:
                 self._frames[index] = frames
                 stopped = False
             else:
-                missed = max(count - before for count, before in zip(frames, self._frames[index], strict=True))
+                missed = max(
+                    count - before for count, before in zip(frames, self._frames[index], strict=True)
+                )
                 silent = now - encoding.last_at > _SILENT and missed >= _FRAMES
                 stopped = encoding.stopped or silent
             if stopped != encoding.stopped:

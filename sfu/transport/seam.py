@@ -3,9 +3,10 @@
 It knows which undocumented attributes we rely on and wraps them in a typed surface; the versions are pinned in
 pyproject.toml and `tests/transport/test_seam.py` holds the contract. It knows nothing of ICE, rooms or forwarding.
 
-Touched: `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`, `._tx_srtp`, `._ssl`, `._handle_rtp_data`,
-`._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`; `RTCRtpSender._ssrc`, `._rtx_ssrc`;
-`RTCSctpTransport._advertised_rwnd`; `pylibsrtp._binding` (the libsrtp functions) and `Session._srtp`.
+Touched: `RTCCertificate._create_ssl_context`; `RTCDtlsTransport._srtp_profiles`, `._set_role`, `._rx_srtp`,
+`._tx_srtp`, `._ssl`, `._handle_rtp_data`, `._handle_rtcp_data`; `RTCRtpReceiver._track`, `._set_rtcp_ssrc`;
+`RTCRtpSender._ssrc`, `._rtx_ssrc`; `RTCSctpTransport._advertised_rwnd`; `pylibsrtp._binding` (the libsrtp functions)
+and `Session._srtp`.
 """
 
 import asyncio
@@ -20,8 +21,12 @@ from aiortc.rtcdtlstransport import (
     SRTP_PROFILES,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
+    SRTPProtectionProfile,
 )
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 from pylibsrtp import _binding
 
 # What libsrtp may append: tag (16) and MKI (128); for SRTCP also the index (4).
@@ -37,9 +42,28 @@ class SrtpError(Exception):
     """A packet did not authenticate, was replayed, or does not fit."""
 
 
+class _Certificate(RTCCertificate):
+    """One SSL context for all its connections: making one costs a third of a handshake and 20 KiB."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey, cert: x509.Certificate) -> None:
+        super().__init__(key, cert)
+        self._contexts: dict[tuple[SRTPProtectionProfile, ...], SSL.Context] = {}
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        profiles = tuple(srtp_profiles)
+        context = self._contexts.get(profiles)
+        if context is None:
+            context = self._contexts[profiles] = super()._create_ssl_context(srtp_profiles)
+            # Whoever comes back shakes hands anew, so that nothing is kept of who is gone.
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            # After the handshake there is next to nothing to read and write: no buffers meanwhile (32 KiB).
+            context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        return context
+
+
 def make_certificate() -> RTCCertificate:
     """A fresh self-signed ECDSA P-256 certificate for DTLS."""
-    return RTCCertificate.generateCertificate()
+    return _Certificate.generateCertificate()
 
 
 def fingerprints(certificate: RTCCertificate) -> list[tuple[str, str]]:

@@ -192,10 +192,10 @@ class Client:
 class Pair:
     """A handshake between a `Dtls` and a client."""
 
-    def __init__(self, client: Client | None = None) -> None:
+    def __init__(self, client: Client | None = None, certificate: RTCCertificate | None = None) -> None:
         self.client = client or Client()
         self.closed: list[str] = []
-        certificate = seam.make_certificate()
+        certificate = certificate or seam.make_certificate()
         self.server = Dtls(self.client, certificate, lambda: self.closed.append(self.server.transport.state))
         self.client.server = self.server
         self.of_server = seam.fingerprints(certificate)
@@ -313,6 +313,17 @@ def test_fingerprints_begin_with_sha_256() -> None:
     algorithm, value = seam.fingerprints(seam.make_certificate())[0]
     assert algorithm == "sha-256"
     assert len(value.split(":")) == 32
+
+
+async def test_all_connections_of_a_certificate_share_one_context() -> None:
+    certificate = seam.make_certificate()
+    pairs = [Pair(certificate=certificate) for _ in range(2)]
+    for pair in pairs:
+        assert await pair.connect()
+    contexts = {pair.server.transport._ssl.get_context() for pair in pairs if pair.server.transport._ssl}
+    assert len(contexts) == 1
+    for pair in pairs:
+        await pair.close()
 
 
 # -- aiortc's receivers and senders --------------------------------------------------------------------------
