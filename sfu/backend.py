@@ -63,6 +63,7 @@ class SfuBackend:
         self._seats[participant] = seat
 
     async def offer(self, participant: str, offer: messages.Offer) -> messages.Answer:
+        await self._hub.turns.come()
         seat = self._seat(participant)
         try:
             description = sdp.parse(offer.sdp)

@@ -7,6 +7,7 @@ profile, and only SSRC, sequence number and timestamp differ per subscriber. Kno
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sfu.wire import extensions
 from sfu.wire.answer import Accepted
@@ -72,7 +73,7 @@ class SendProfile:
             "transport-cc" in c.feedback for c in accepted.codecs
         ):
             kept.remove(extensions.TRANSPORT_WIDE)
-        return SendProfile(
+        return _shared(
             tuple((codec_key(c), c.payload_type, c.rtx_payload_type) for c in accepted.codecs),
             tuple((uri, ids[uri]) for uri in kept),
             accepted.section.extmap_allow_mixed,
@@ -102,6 +103,10 @@ class SendProfile:
             if candidate == key:
                 return payload_type, rtx
         return None
+
+
+# Clients of a kind share one.
+_shared = lru_cache(maxsize=256)(SendProfile)
 
 
 class Translation:

@@ -253,6 +253,8 @@ class Slot(Stream):
         self.candidate = None
         if previous is not None:
             previous.remove(self)
+        else:
+            self.egress.reallocate(now)
         if self.publication is not None:  # also without it: it may have been interrupted meanwhile
             self.publication.taken_changed(now)
 

@@ -26,6 +26,8 @@ LEAST_INTERVAL: Final = 0.1
 MOST_INTERVAL: Final = 1.0
 # The same where nothing limits what is sent, so that rates are of no matter.
 RARELY: Final = 5.0
+# The same while nothing flows, and there is nothing to choose either: its start is told.
+HARDLY: Final = 60.0
 # Seconds for which a share is too small before its video is paused.
 PATIENCE: Final = 1.0
 # Seconds that a key frame may take the whole of the link: until then nothing else is sent.
@@ -148,13 +150,19 @@ class Sharing:
     def _next(self, slots: list[Slot], now: float) -> None:
         """When to look again at the latest; not while nothing flows."""
         again = self._allocator.deadline()
-        flowing = any(slot.encoding is not None or slot.candidate is not None for slot in slots)
-        if flowing and self._egress.ready:
-            latest = now + (MOST_INTERVAL if self._budget.limited else RARELY)
+        if self._egress.ready and any(slot.encoding or slot.candidate for slot in slots):
+            latest = now + self._interval(slots)
             again = latest if again is None else min(again, latest)
         if again is not None and (self._due is None or again < self._due):
             self._due = max(again, now + LEAST_INTERVAL)
             self._egress.outlet.schedule()
+
+    def _interval(self, slots: list[Slot]) -> float:
+        """Seconds for which a division holds at the most."""
+        if self._budget.limited:
+            return MOST_INTERVAL
+        still = all(slot.encoding is None and len(_publication(slot).encodings) == 1 for slot in slots)
+        return HARDLY if still else RARELY
 
     def _want(self, slot: Slot, kept: frozenset[str] | None, video_bps: int, now: float) -> Want:
         view = self._views.get(slot.mid, _DEFAULT)

@@ -5,7 +5,6 @@ packets go to a `Sink`.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,8 +16,6 @@ from sfu.transport.ice import IceLite
 from sfu.transport.seam import Dtls, Srtp, SrtpError, SrtpWorkspace, sctp_backlog
 from sfu.transport.udp import UdpPort
 from sfu.wire.rtp import is_rtcp
-
-logger = logging.getLogger(__name__)
 
 # The close_notify and its retransmission must not hold up a shutdown.
 CLOSE_SECONDS = 1.0
@@ -40,7 +37,6 @@ class Sink(Protocol):
 class ConnectionCounters:
     srtp_rejected: int = 0
     before_handshake: int = 0
-    dtls_overflow: int = 0
     not_sent: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
@@ -67,7 +63,7 @@ class Connection:
         self.ice = IceLite(now)
         self.engine = port.engine
         self.link = port.link()
-        self.dtls = Dtls(self, certificate, self._dtls_closed, role=role)
+        self.dtls = Dtls(self, certificate, self._dtls_opened, self._dtls_closed, role=role)
         self.counters = ConnectionCounters()
         self.on_channel: Callable[[RTCDataChannel], None] = lambda channel: None
         self.fingerprints: Sequence[tuple[str, str]] = ()
@@ -87,26 +83,17 @@ class Connection:
 
     def begin(self, fingerprints: Sequence[tuple[str, str]]) -> None:
         """Wait for the client's DTLS handshake; it must present a certificate of these fingerprints."""
-        assert self._task is None
         self.fingerprints = tuple(fingerprints)
-        self._task = asyncio.get_running_loop().create_task(self._handshake())
+        self.dtls.start(self.fingerprints)
 
-    async def _handshake(self) -> None:
-        try:
-            if not await self.dtls.start(self.fingerprints) or self._closed:
-                return  # the state change to "failed" has called _dtls_closed
-        except Exception:
-            # Such as a certificate that can't be read; whatever it is, this client can't go on.
-            logger.exception("x a DTLS handshake failed")
-            self._end("disconnected")
-            return
+    def _dtls_opened(self) -> None:
         self._srtp = srtp = self.dtls.srtp(self._space)
         if self.link is not None:
             self.link.open(srtp, *srtp.addresses())
         self.sink.connected(self._clock())
         self.schedule()
         if self._sctp_wanted is not None:
-            await self._start_sctp(*self._sctp_wanted)
+            self._begin_sctp(*self._sctp_wanted)
 
     def want_data(self, port: int, max_message_size: int) -> None:
         """The offer has a data channel section: start SCTP (RFC 8841) when the handshake is done."""
@@ -114,7 +101,10 @@ class Connection:
             return
         self._sctp_wanted = (port, max_message_size)
         if self._srtp is not None:
-            self._task = asyncio.get_running_loop().create_task(self._start_sctp(port, max_message_size))
+            self._begin_sctp(port, max_message_size)
+
+    def _begin_sctp(self, port: int, max_message_size: int) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._start_sctp(port, max_message_size))
 
     async def _start_sctp(self, port: int, max_message_size: int) -> None:
         self._sctp = sctp = RTCSctpTransport(self.dtls.transport)
@@ -135,8 +125,7 @@ class Connection:
     # -- datagrams in ----------------------------------------------------------------------------------------
 
     def dtls_datagram(self, data: bytes) -> None:
-        if not self.dtls.feed(data):
-            self.counters.dtls_overflow += 1
+        self.dtls.feed(data)
         if self._sctp is not None and sctp_backlog(self._sctp) > MAX_SCTP_BACKLOG:
             self._end("disconnected")
 

@@ -17,6 +17,7 @@ from sfu.transport.dial import DialedConnection, FarEnd
 from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
+from sfu.transport.turns import Turns
 from sfu.transport.udp import UdpPort
 
 # How often silence is looked for; a dead client is noticed at most this much late.
@@ -28,6 +29,7 @@ class HubCounters:
     unknown_address: int = 0
     unknown_kind: int = 0
     expired: int = 0
+    handshake_overflow: int = 0
 
 
 class Hub:
@@ -38,6 +40,8 @@ class Hub:
         self.certificate: RTCCertificate = make_certificate()
         self.fingerprints = fingerprints(self.certificate)[:1]
         self.counters = HubCounters()
+        # For what takes long: handshakes here, and what the owner does for many at once.
+        self.turns = Turns()
         self.stun_problems: Counter[StunProblem] = Counter()
         self._space = SrtpWorkspace()
         self._by_ufrag: dict[str, Connection] = {}
@@ -126,8 +130,10 @@ class Hub:
             elif first > 127:
                 connection.srtp_datagram(data, now)
                 self._touched.add(connection)
-            else:
+            elif connection.ready:
                 connection.dtls_datagram(data)
+            elif not self.turns.put(functools.partial(connection.dtls_datagram, data)):
+                self.counters.handshake_overflow += 1
         elif is_stun(data):
             self._stun(data, address, now)
         else:
@@ -190,6 +196,7 @@ class Hub:
                 "unreachable": port.dropped_unreachable,
                 "unknown-address": self.counters.unknown_address,
                 "unknown-kind": self.counters.unknown_kind,
+                "handshake-overflow": self.counters.handshake_overflow,
                 "handler-error": port.handler_errors,
             },
             "stun_rejected": {problem.value: self.stun_problems[problem] for problem in StunProblem},

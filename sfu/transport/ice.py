@@ -4,8 +4,11 @@ Knows STUN and one client's credentials and addresses; sends nothing by itself a
 """
 
 import enum
+import hmac
 import secrets
+import socket
 import struct
+import zlib
 from dataclasses import dataclass
 
 from aioice import stun
@@ -19,6 +22,11 @@ PASSWORD_BYTES = 18
 CONSENT_SECONDS = 30.0
 # A browser has a handful of candidate pairs per interface; more addresses than this push the oldest out.
 MAX_ADDRESSES = 16
+
+_COOKIE = b"\x21\x12\xa4\x42"
+_START = struct.Struct("!HH")
+_MAPPED = struct.Struct("!HHH")
+_FINGERPRINT = struct.Struct("!HHI")
 
 
 class StunProblem(enum.Enum):
@@ -51,7 +59,7 @@ class Check:
 
 def is_stun(data: bytes) -> bool:
     """RFC 7983: first byte 0 to 3, and the magic cookie of RFC 8489."""
-    return len(data) >= 20 and data[0] < 4 and data[4:8] == b"\x21\x12\xa4\x42"
+    return len(data) >= 20 and data[0] < 4 and data[4:8] == _COOKIE
 
 
 def parse_check(data: bytes) -> Check:
@@ -83,6 +91,23 @@ def error_response(request: stun.Message, code: int, reason: str, key: bytes | N
 def unknown_user(check: Check) -> StunRejected:
     """RFC 8489 9.1.3: 401 for a username that is not ours."""
     return StunRejected(StunProblem.UNKNOWN_USER, error_response(check.message, 401, "Unauthorized"))
+
+
+def success_response(transaction_id: bytes, address: Address, key: bytes) -> bytes:
+    """The answer to a Binding request from `address`: XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY and FINGERPRINT.
+
+    RFC 8489 14.2, 14.5, 14.7; each client asks for it every few seconds, which is all that an idle server does.
+    """
+    host = plain_host(address[0])
+    family, kind = (socket.AF_INET6, 2) if ":" in host else (socket.AF_INET, 1)
+    plain = struct.pack("!H", address[1]) + socket.inet_pton(family, host)
+    pad = (_COOKIE[:2] + _COOKIE + transaction_id)[: len(plain)]
+    mixed = (int.from_bytes(plain, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(plain), "big")
+    body = _COOKIE + transaction_id + _MAPPED.pack(0x0020, len(mixed) + 2, kind) + mixed
+    size = len(body) - 16
+    integrity = hmac.digest(key, _START.pack(0x0101, size + 24) + body, "sha1")
+    message = _START.pack(0x0101, size + 32) + body + _START.pack(0x0008, 20) + integrity
+    return message + _FINGERPRINT.pack(0x8028, 4, zlib.crc32(message) ^ 0x5354554E)
 
 
 class IceLite:
@@ -128,10 +153,7 @@ class IceLite:
         self.addresses.pop(address, None)
         self.addresses[address] = now
         self._select(address, nominate="USE-CANDIDATE" in message.attributes)
-        success = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
-        success.attributes["XOR-MAPPED-ADDRESS"] = (plain_host(address[0]), address[1])
-        success.add_message_integrity(key)
-        return bytes(success)
+        return success_response(message.transaction_id, address, key)
 
     def _select(self, address: Address, *, nominate: bool) -> None:
         if nominate:

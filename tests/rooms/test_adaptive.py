@@ -185,6 +185,23 @@ def test_a_flood_of_views_costs_ten_divisions_a_second(monkeypatch: pytest.Monke
     assert 2 <= len(divided) <= 12
 
 
+def test_while_nothing_flows_nothing_is_divided_and_its_start_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    camera = world.camera(rids=("f",))
+    camera.off = True
+    viewer = world.viewer(camera, None, wide=False)
+    world.run(1.0)
+    divided = count_divisions(viewer, monkeypatch)
+    world.run(20.0)
+    assert divided == []
+    camera.off = False
+    world.run(1.0)
+    assert 1 <= len(divided) <= 2
+    assert settled(viewer, 0.5)["f"] >= 14
+    world.run(sharing.RARELY + 0.2)
+    assert 2 <= len(divided) <= 4
+
+
 def test_what_nobody_sees_stops_at_once_and_at_the_publisher_soon() -> None:
     world, camera, viewer = room(20e6)
     world.run(3.0)

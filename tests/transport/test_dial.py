@@ -235,6 +235,7 @@ async def test_a_close_that_is_cancelled_gives_the_port_back(nodes: Nodes) -> No
     dialed, here = nodes.dial(nodes.far(accepted), nodes.parent.fingerprints)
     async with asyncio.timeout(10):
         await here.ready.wait()
+    dialed.want_data(5000, 65_536)  # SCTP has a task to wait for
     closing = asyncio.ensure_future(nodes.child.close(dialed))
     await asyncio.sleep(0)
     closing.cancel()

@@ -13,6 +13,7 @@ from sfu.transport.connection import Connection
 from sfu.transport.hub import Hub
 from sfu.transport.ice import CONSENT_SECONDS, MAX_ADDRESSES, StunProblem
 from sfu.transport.outbox import Address
+from sfu.transport.turns import Turns
 from sfu.transport.udp import PortCounters
 from tests.transport.test_ice import request
 
@@ -93,6 +94,27 @@ async def test_garbage_from_a_client_is_counted_by_its_connection(rig: Rig) -> N
     assert connection.counters.before_handshake == 64
     assert rig.hub.counters.unknown_address == 0
     assert rig.hub.counters.unknown_kind == 256 - 64 - 44
+
+
+async def test_handshakes_wait_for_their_turn_and_not_without_bound(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = rig.open()
+    rig.contact(connection)
+    fed: list[bytes] = []
+    monkeypatch.setattr(connection.dtls, "feed", fed.append)
+    monkeypatch.setattr(rig.hub, "turns", Turns(most=2))
+    hello = [bytes([22, number]) for number in range(3)]
+    for data in hello:
+        rig.receive(data)
+    assert fed == []
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert fed == hello[:2]
+    assert rig.hub.counters.handshake_overflow == 1
+    monkeypatch.setattr(type(connection), "ready", True)
+    rig.receive(b"\x17data")
+    assert fed[2:] == [b"\x17data"]
 
 
 async def test_first_contact_is_by_name(rig: Rig) -> None:

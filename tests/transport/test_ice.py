@@ -15,6 +15,7 @@ from sfu.transport.ice import (
     is_stun,
     parse_check,
     plain_host,
+    success_response,
     unknown_user,
 )
 
@@ -85,6 +86,21 @@ def test_the_address_as_the_client_knows_it(host: str, plain: str) -> None:
     ice = IceLite(0.0)
     answer = ice.answer(parse_check(request(ice)), (host, 5000, 0, 0), 10.0)
     assert stun.parse_message(answer).attributes["XOR-MAPPED-ADDRESS"] == (plain, 5000)
+
+
+@given(
+    st.binary(min_size=12, max_size=12),
+    st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6).filter(lambda ip: "." not in str(ip))).map(str),
+    st.integers(0, 65535),
+    st.binary(min_size=1, max_size=80),
+)
+def test_the_answer_is_that_of_aioice_to_the_bit(
+    transaction: bytes, host: str, port: int, key: bytes
+) -> None:
+    expected = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction)
+    expected.attributes["XOR-MAPPED-ADDRESS"] = (host, port)
+    expected.add_message_integrity(key)
+    assert success_response(transaction, (host, port), key) == bytes(expected)
 
 
 # -- refusals ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.wire.sdp import Codec, Offer, SdpError, Section, SourceGroup, parse
+from sfu.wire.sdp import MAX_KNOWN, Codec, Offer, SdpError, Section, SourceGroup, parse
 from sfu.wire.sdp_lines import MAX_LENGTH, MAX_SECTIONS
 
 OFFERS = {
@@ -36,6 +36,10 @@ def offer(*lines: str) -> Offer:
 
 def section(*lines: str) -> Section:
     return offer(*AUDIO, *lines).sections[0]
+
+
+def codecs(*lines: str) -> tuple[Codec, ...]:
+    return offer(*lines).sections[0].codecs
 
 
 def directions(parsed: Offer) -> list[tuple[str, str, str]]:
@@ -189,6 +193,22 @@ def test_feedback_for_all_payload_types() -> None:
         "transport-cc",
         "nack",
     )
+
+
+def test_codecs_of_equal_sections_are_read_once_and_shared() -> None:
+    lines = ("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:0", "a=rtpmap:96 VP8/90000", *TRANSPORT)
+    assert codecs(*lines) is codecs(*lines)
+    other = codecs(*lines, "a=rtcp-fb:96 nack")
+    assert other[0].feedback == ("nack",)
+    long = (*lines, "a=fmtp:96 " + "x" * MAX_KNOWN)
+    assert codecs(*long) == codecs(*long)
+    assert codecs(*long) is not codecs(*long)
+
+
+def test_an_error_is_told_each_time() -> None:
+    for mid in ("0", "1", "0"):
+        with pytest.raises(SdpError, match=f"section {mid}"):
+            codecs("m=video 9 UDP/TLS/RTP/SAVPF 96", f"a=mid:{mid}", "a=rtpmap:96 VP8/fast", *TRANSPORT)
 
 
 def test_sources() -> None:
