@@ -144,6 +144,8 @@ cdef extern from "leg.h" nogil:
         int64_t offset
         uint32_t timestamp
         uint32_t timestamp_offset
+        uint32_t anchor
+        double anchor_at
         double observe_at
         int64_t whole_until
         int64_t octets

@@ -117,6 +117,8 @@ class Leg:
     offset: int
     timestamp: int
     timestamp_offset: int
+    anchor: int
+    anchor_at: float | None
     observe_at: float
     whole_until: int
     octets: int

@@ -6,6 +6,7 @@ Each C file has its part in a .pxi of its name.
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.math cimport NAN, isnan
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset

@@ -36,7 +36,7 @@ int leg_send(struct leg *leg, const struct packet *packet)
         .ssrc = leg->ssrc,
     };
 
-    if (packet->seq <= leg->high || packet->now >= leg->observe_at)
+    if (packet->seq <= leg->high)
         return 0;
     if (leg->slow && (link->clogged || !link_admits(link, packet->now)))
         return 0;
@@ -68,6 +68,11 @@ int leg_send(struct leg *leg, const struct packet *packet)
         link_stamped(link, packet->size, packet->now);
     leg->high = packet->seq;
     leg->timestamp = packet->timestamp;
+    if (packet->now >= leg->observe_at) {
+        leg->observe_at = packet->now + LEG_OBSERVE;
+        leg->anchor_at = packet->now;
+        leg->anchor = changes.timestamp;
+    }
     leg->octets += (int64_t)packet->payload_size;
     meter_add(leg->forwarded, (int64_t)packet->size, packet->now);
     return 1;

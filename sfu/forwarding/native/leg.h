@@ -28,13 +28,17 @@ struct leg {
     int slow;               /* its packets leave at a rate */
     int64_t high, offset;   /* sfu/flow/renumber.py */
     uint32_t timestamp, timestamp_offset;
-    double observe_at;      /* Python looks at a packet of this stream by then */
+    uint32_t anchor;        /* the timestamp that left at `anchor_at`; NAN: none has */
+    double anchor_at, observe_at; /* and when the next such pair is noted */
     int64_t whole_until;    /* up to this number packets pass as they are, whatever their layer */
     struct decision decisions[LEG_DECISIONS];
     unsigned next_decision;
     int64_t octets;
     struct meter *forwarded; /* packets and bytes, from which retransmissions are budgeted */
 };
+
+/* As in sfu/forwarding/stream.py: seconds between two pairs of timestamp and time. */
+#define LEG_OBSERVE 1.0
 
 /* One packet of an encoding, translated to the profile of its legs. */
 struct packet {

@@ -14,6 +14,7 @@ cdef class Leg:
         self.forwarded = Meter()
         self.c.link = &link.c
         self.c.forwarded = &self.forwarded.c
+        self.c.anchor_at = NAN
 
     def remember(self, int64_t key, uint32_t offset, bytes data not None, bint marker):
         cdef decision one
@@ -61,6 +62,16 @@ cdef class Leg:
     def observe_at(self): return self.c.observe_at
     @observe_at.setter
     def observe_at(self, double value): self.c.observe_at = value
+
+    @property
+    def anchor(self): return self.c.anchor
+    @anchor.setter
+    def anchor(self, uint32_t value): self.c.anchor = value
+
+    @property
+    def anchor_at(self): return None if isnan(self.c.anchor_at) else self.c.anchor_at
+    @anchor_at.setter
+    def anchor_at(self, value): self.c.anchor_at = NAN if value is None else value
 
     @property
     def whole_until(self): return self.c.whole_until

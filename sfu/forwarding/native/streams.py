@@ -74,6 +74,8 @@ class _Renumber(Renumber):
     _offset = shared("_leg", "offset")
     _timestamp = shared("_leg", "timestamp")
     timestamp_offset = shared("_leg", "timestamp_offset")
+    _anchor_at = shared("_leg", "anchor_at")
+    _anchor_timestamp = shared("_leg", "anchor")
 
     __slots__ = ("_leg",)
 
