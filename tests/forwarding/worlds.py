@@ -162,7 +162,8 @@ class World:
                 )
             )
         )
-        self.publisher = MediaLink(Wire(engine))
+        self.levels: list[object] = []
+        self.publisher = MediaLink(Wire(engine), self._heard)
         asked = self.publisher.ingress.ask_key_frame
         self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked, engine.encoding)
         self.publisher.ingress.configure([(self.publication, entry)], reduced_size=True)
@@ -186,7 +187,7 @@ class World:
 
     def stats(self) -> list[object]:
         """All counters there are."""
-        found: list[object] = [self.publication.stats(self.now)]
+        found: list[object] = [self.publication.stats(self.now), self.levels]
         for subscriber in self.subscribers:
             egress = subscriber.link.egress
             found.append([slot.stats() | {"octets": slot.octets} for slot in subscriber.slots])
@@ -194,6 +195,11 @@ class World:
             pacer = egress.pacer
             found.append((pacer.admitted, pacer.paced, pacer.refused, pacer._free_at, egress.clogged))
         return found
+
+    def _heard(self, publication: Publication, level: int, voice: bool | None, now: float) -> None:
+        self.levels.append((publication.id, level, voice, now))
+        if level == 7:  # who hears it may change what is forwarded
+            self.aim(0, 1, 0, ALL, ALL)
 
     # -- what may happen -------------------------------------------------------------------------------------
 
@@ -340,6 +346,8 @@ class Camera:
                 self._transport_wide += 1
                 size = SAID[uri] if random.random() < 0.98 else random.randrange(1, 20)
                 data = (self._transport_wide & 0xFFFF).to_bytes(2, "big") + bytes(18)
+                if uri == extensions.AUDIO_LEVEL:
+                    data = bytes((random.getrandbits(1) << 7 | random.getrandbits(4),)) + data
                 elements.append((IDS[uri], data[:size]))
         return extensions.build(elements, allow_two_byte=random.random() < 0.5)
 

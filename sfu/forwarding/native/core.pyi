@@ -169,6 +169,8 @@ class Track:
     guarded: bool
     watched: bool
     last_layer: Layer | None
+    audio: bool
+    """Whether packets may tell how loud they are."""
     def __init__(self, encoding: Any) -> None: ...
     def lead(self, ways: Sequence[tuple[Any, Any, Any]]) -> None:
         """To these its packets go: translation, slots, and their `Fan`."""
@@ -194,8 +196,19 @@ class Intake:
     feedback_due: bool
     report_due: bool
     feedback_ssrc: int
-    def configure(self, open: bool, transport_wide_id: int, level_id: int) -> None:
-        """Ids of extensions, 0 = none; of the audio level, if somebody watches it. No SSRC is known from here on."""
+    def configure(
+        self,
+        open: bool,
+        transport_wide_id: int,
+        level_id: int,
+        on_level: Callable[[Any, int, float], None],
+        on_other: Callable[[Any, bytes, float], None],
+    ) -> None:
+        """Ids of extensions, 0 = none; of the audio level, if somebody watches it. No SSRC is known from here on.
+
+        `on_level` is told each level of a plain packet before that is forwarded, with its encoding; `on_other` is given
+        the packet if it is not plain any more then.
+        """
 
     def know(self, ssrc: int, track: Track) -> None: ...
     def forget(self) -> None: ...

@@ -19,6 +19,7 @@ cdef class Intake:
     # Whether packets need nothing but what is done here; whether feedback on arrivals, and a report, are on their way.
     cdef public bint open, feedback_due, report_due
     cdef public uint32_t feedback_ssrc
+    cdef object _on_level, _on_other
 
     def __cinit__(self):
         self._tracks = {}
@@ -26,9 +27,9 @@ cdef class Intake:
     def __dealloc__(self):
         PyMem_Free(self._arrivals)
 
-    def configure(self, bint open, unsigned int transport_wide_id, unsigned int level_id):
-        """Ids of extensions, 0 = none; of an audio level, if somebody watches it."""
+    def configure(self, bint open, unsigned int transport_wide_id, unsigned int level_id, on_level, on_other):
         self.open, self._transport_wide_id, self._level_id = open, transport_wide_id, level_id
+        self._on_level, self._on_other = on_level, on_other
         self._tracks.clear()
 
     def know(self, uint32_t ssrc, Track track not None):
@@ -50,6 +51,7 @@ cdef class Intake:
     cdef bint taken(self, const unsigned char *data, size_t size, bytes packet, double now) except -1:
         """`packet`: the same as an object, if there is one."""
         cdef rtp view
+        cdef element level
         cdef Track track
         cdef int64_t seq
         if not self.open or not self.report_due or not rtp_parse(data, size, &view):
@@ -57,17 +59,20 @@ cdef class Intake:
         track = self._tracks.get(view.ssrc)
         if track is None or not track_plain(&track.c, data, &view, now, &seq):
             return False
-        if self._level_id and track.c.codec == CODEC_NONE and self._heard(data, &view):
-            return False
         if self._transport_wide_id and not self._noted(data, &view, now):
             return False
-        track.forward(data, size, &view, (<const char *>data)[:size] if packet is None else packet, seq, now)
+        if packet is None:
+            packet = (<const char *>data)[:size]
+        if (
+            self._level_id and track.audio
+            and rtp_find_element(data, &view, self._level_id, &level) and level.size == 1
+        ):
+            self._on_level(track.encoding, data[level.start], now)
+            if not track_plain(&track.c, data, &view, now, &seq):  # who heard it has changed something
+                self._on_other(track.encoding, packet, now)
+                return True
+        track.forward(data, size, &view, packet, seq, now)
         return True
-
-    cdef bint _heard(self, const unsigned char *data, const rtp *view):
-        """Whether the packet tells how loud it is."""
-        cdef element found
-        return rtp_find_element(data, view, self._level_id, &found) and found.size == 1
 
     cdef bint _noted(self, const unsigned char *data, const rtp *view, double now) except -1:
         """Note the packet's transport-wide number, if it has one; False if Python is to."""

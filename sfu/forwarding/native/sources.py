@@ -250,7 +250,21 @@ class NativeIngress(Ingress):
         """See `Ingress.configure`."""
         super().configure(published, reduced_size=reduced_size)
         watched = self._audio_level_id if self._on_audio_level is not None else 0
-        self.intake.configure(self._estimate is None, self._transport_wide_id, watched)
+        self._publications = {
+            encoding: publication for publication, _ in published for encoding in publication.encodings
+        }
+        self.intake.configure(
+            self._estimate is None, self._transport_wide_id, watched, self._heard, self._receive_other
+        )
+
+    def _heard(self, encoding: Encoding, value: int, now: float) -> None:
+        """A plain packet says how loud it is (RFC 6464 3)."""
+        assert self._on_audio_level is not None
+        self._on_audio_level(self._publications[encoding], value & 0x7F, value > 0x7F, now)
+
+    def _receive_other(self, encoding: Encoding, packet: bytes, now: float) -> None:
+        encoding.receive(rtp.parse(packet), now)
+        self._touched.add(encoding)
 
     def receive_rtp(self, packet: bytes, now: float) -> None:
         """See `Ingress.receive_rtp`."""
@@ -266,4 +280,5 @@ class NativeIngress(Ingress):
             return
         encoding = source.encoding
         if encoding.ssrc == ssrc and isinstance(encoding, NativeEncoding):
+            encoding.track.audio = source.publication.kind == "audio"
             self.intake.know(ssrc, encoding.track)

@@ -53,6 +53,7 @@ cdef class Track:
     cdef readonly Meter rate
     cdef public History history
     cdef object encoding
+    cdef public bint audio
     cdef object _reader
     cdef Vp8LayerReader _vp8  # the same, if it is that
     cdef object _layer     # read last, as described
