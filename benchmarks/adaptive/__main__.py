@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from benchmarks.adaptive import output, report, table
 from benchmarks.adaptive.arguments import Settings, parse
@@ -78,7 +79,7 @@ def _choose(settings: Settings, skipped: list[str]) -> tuple[str, Run, list[Prof
                 if reason := network.impossible(each):
                     profiles.remove(each)
                     skipped.append(f"{each.name} skipped: {reason}")
-            return "netns", network.run, profiles
+            return "netns", partial(network.run, folder=settings.record), profiles
         if settings.link == "netns":
             raise SystemExit(f"no network namespaces: {refusal}")
         skipped.append(f"links are virtual: {refusal}")

@@ -26,6 +26,7 @@ class Settings:
     seed: int
     json: Path | None
     output: Path
+    record: Path | None
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -57,6 +58,14 @@ def parse(arguments: Sequence[str]) -> Settings:
         metavar="DIR",
         help="where report.json, report.html and charts go (benchmarks/out/adaptive)",
     )
+    add(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="write what each subscriber's estimator was told (packets, reports, round trips, wishes) there, a file "
+        "each; real links only, and all is sent by the engine of Python; tests/flow/bandwidth/test_recorded.py replays "
+        "such files",
+    )
     add("--quick", action="store_true", help="the short form")
     values = parser.parse_args(arguments)
     profiles = list(PROFILES)
@@ -71,4 +80,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         seconds = QUICK_SECONDS if values.quick else SECONDS
     if not 12 <= seconds <= 600:
         parser.error("--seconds is 12 to 600")
-    return Settings(profiles, values.link, seconds, values.seed, values.json, values.output)
+    if values.record is not None and values.link == "virtual":
+        parser.error("--record is for real links: --link netns")
+    link: Kind = values.link if values.record is None else "netns"
+    return Settings(profiles, link, seconds, values.seed, values.json, values.output, values.record)

@@ -9,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.adaptive import client
+from benchmarks.adaptive import client, recording
 from benchmarks.adaptive.client import Order
 from benchmarks.adaptive.demand import demand_bps
 from benchmarks.adaptive.profiles import Profile, Shape
 from benchmarks.adaptive.record import Record
 from benchmarks.servers.adapter import ServerError
 from benchmarks.topology import namespaces
+from benchmarks.topology.packets import SRTP_TAG, UDP_IP
 from tests.e2e import netns
 from tests.e2e.daemon import Daemon
 
@@ -31,6 +35,11 @@ POLL = 0.1  # seconds between two looks at a queue
 LATE_SHARE = 0.01  # of the time: beyond it, figures are the machine's rather than the server's
 READY_TIMEOUT = 30.0
 END_TIMEOUT = 5.0
+OVERHEAD = (
+    SRTP_TAG + UDP_IP + client.ETHERNET
+)  # bytes that a real link counts for each packet of RTP beyond it
+PROGRAM = ("sfu.cli",)
+RECORDER = ("benchmarks.adaptive.recorder",)
 Say = Callable[[str], None]
 
 
@@ -41,19 +50,26 @@ def refusal() -> str:
 
 def impossible(profile: Profile) -> str:
     """Why a profile can't be had, or ""."""
-    if any(shape.burst for shape in profile.shapes.values()):
-        return "there are token buckets on virtual links only"
+    if netns.capabilities().netem and any(shape.burst for shape in profile.shapes.values()):
+        return "netem, which shapes links here, has no token bucket"
     return netns.capabilities().delay if profile.jitter else ""
 
 
-def run(profile: Profile, seed: int, say: Say) -> list[Record]:
-    """Run a profile; one record for each of its subscribers. Raises one of `__main__.FAILURES`."""
-    with netns.Network() as network:
+def run(profile: Profile, seed: int, say: Say, folder: Path | None = None) -> list[Record]:
+    """Run a profile; one record for each of its subscribers. Raises one of `__main__.FAILURES`.
+
+    `folder`: where what their estimators were told is written, too.
+    """
+    with netns.Network() as network, TemporaryDirectory() as raw:
         publishers = network.link()
         links = {name: network.link() for name in profile.shapes}
         for link in (publishers, *links.values()):
             link.impair()
-        return asyncio.run(_run(profile, seed, say, network.hub, publishers, links))
+        program = (*RECORDER, raw) if folder is not None else PROGRAM
+        watched = asyncio.run(_run(profile, seed, say, network.hub, publishers, links, program))
+        if folder is not None:
+            _keep(profile, watched, Path(raw), folder)
+        return [record for record, _ in watched]
 
 
 async def _run(
@@ -63,13 +79,17 @@ async def _run(
     hub: str,
     publishers: netns.Link,
     links: dict[str, netns.Link],
-) -> list[Record]:
+    program: Sequence[str],
+) -> list[tuple[Record, float]]:
+    """The records, each with when it began by the machine's clock."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([client.__name__])
     async with AsyncExitStack() as stack:
         say("starting the server")
         host = netns.HUB_ADDRESS
-        daemon = Daemon("--rtc-host", host, "--log-level", "warning", host=host, namespace=hub)
+        daemon = Daemon(
+            "--rtc-host", host, "--log-level", "warning", host=host, namespace=hub, program=program
+        )
         await stack.enter_async_context(daemon)
 
         async def start(what: Order) -> _Hand:
@@ -101,7 +121,25 @@ async def _run(
         while (left := end - time.monotonic()) > 0:
             say(f"{left:.0f} s to go")
             await asyncio.sleep(min(1.0, left))
-        return [await _collect(*each) for each in watched]
+        records = [(await _collect(*each), each[-1]) for each in watched]
+        if program is not PROGRAM:
+            await daemon.stop()  # it writes when it ends
+        return records
+
+
+def _keep(profile: Profile, watched: Sequence[tuple[Record, float]], raw: Path, folder: Path) -> None:
+    """Write what the daemon has left in `raw` for each subscriber, with what is known of its link."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = sorted(raw.iterdir())
+    for (record, began), file in zip(watched, files, strict=True):
+        told = recording.read(file)
+        first, *later = (bps for _, bps in record.shape.rates)
+        changes = [began + at - told.began for at in record.changed]
+        rates = ((0.0, first), *zip(changes, later, strict=True))
+        shape = replace(record.shape, rates=rates, delay_ms=0.0)
+        words = [profile.name, record.subscriber, "alone" if record.subscriber and len(watched) == 1 else ""]
+        name = "-".join(filter(None, words)) + recording.SUFFIX
+        recording.write(folder / name, told.of(profile.text, shape, OVERHEAD, began + record.seconds))
 
 
 async def _collect(hand: _Hand, watch: asyncio.Task[None], seen: Record, began: float) -> Record:
@@ -114,12 +152,13 @@ async def _collect(hand: _Hand, watch: asyncio.Task[None], seen: Record, began: 
             f"the machine is too busy: the subscriber waited for its processor {share:.0%} of the time"
         )
     record.sent, record.queue, record.overflowed = seen.sent, seen.queue, seen.overflowed
+    record.changed = seen.changed
     return record
 
 
 def _shape(link: netns.Link, shape: Shape, second: float) -> None:
     kbps, queue = shape.rate_at(second) // 1000, shape.queue_ms
-    link.impair(towards=netns.Impairment(shape.loss, 0, kbps, queue, shape.jitter_ms))
+    link.impair(towards=netns.Impairment(shape.loss, 0, kbps, queue, shape.jitter_ms, shape.burst))
 
 
 async def _watch(link: netns.Link, shape: Shape, began: float, seconds: float, record: Record) -> None:
@@ -132,6 +171,7 @@ async def _watch(link: netns.Link, shape: Shape, began: float, seconds: float, r
         if changes and at >= changes[0]:
             changes.pop(0)
             await asyncio.to_thread(_shape, link, shape, at)
+            record.changed.append(time.monotonic() - began)
         now = await asyncio.to_thread(link.queue)
         passed, at = at, time.monotonic() - began
         # The kernel counts dropped packets, not their bytes: they are taken for as large as those that passed.

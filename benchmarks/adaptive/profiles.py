@@ -23,7 +23,7 @@ class Shape:
     loss: float = 0.0
     jitter_ms: float = 0.0
     queue_ms: int = QUEUE_MS
-    burst: int = 0  # bytes that pass at once after a pause: a token bucket; virtual links only
+    burst: int = 0  # bytes that pass at once after a pause: a token bucket
     delay_ms: float = DELAY_MS
 
     def rate_at(self, second: float) -> int:

@@ -68,5 +68,6 @@ class Record:
     key_frame_requests: int = 0
     key_frames: int = 0  # shown
     broken: int = 0
+    changed: list[float] = field(default_factory=list)  # when a real link had its next rate
     late_s: float = 0.0  # that the client got no processor when it should have: real links only
     remarks: list[str] = field(default_factory=list)

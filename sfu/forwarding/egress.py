@@ -263,6 +263,9 @@ class Egress:
             if probe is None:
                 return
             self._probe_began, self._probe_sent = now, 0
+        elif not self.estimator.wants(probe.id):
+            self._probe = None
+            return
         due = min(probe.bytes, round((now + PROBE_STEP - self._probe_began) * probe.rate_bps / 8))
         while self._probe_sent < due:
             size = self._pad(padders, MAX_PADDING, now, probe.id)

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,12 +28,19 @@ STOP_TIMEOUT = 3.0  # the product promises: Ctrl-C ends every connection properl
 class Daemon:
     """`async with Daemon(...) as daemon:` a running server; killed at the end whatever happens.
 
-    Args: further command line arguments; `host` and `port` of its page, 0 for any; `namespace` to run it in.
+    Args: further command line arguments; `host` and `port` of its page, 0 for any; `namespace` to run it in;
+    `program`: the module to run, with arguments of its own.
     """
 
     def __init__(
-        self, *arguments: str, host: str = "127.0.0.1", port: int = 0, namespace: str | None = None
+        self,
+        *arguments: str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        namespace: str | None = None,
+        program: Sequence[str] = ("sfu.cli",),
     ) -> None:
+        self._program = program
         self._arguments = arguments
         self._port = port
         self._host = host
@@ -41,7 +49,7 @@ class Daemon:
         self.url = ""
 
     async def __aenter__(self) -> "Daemon":
-        command = [sys.executable, "-m", "sfu.cli", "serve", "--host", self._host]
+        command = [sys.executable, "-m", *self._program, "serve", "--host", self._host]
         command += ["--port", str(self._port), "--rtc-port", "0", *self._arguments]
         environment = {"PYTHONUNBUFFERED": "1"}
         self._child = await Child.start(

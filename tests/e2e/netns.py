@@ -29,6 +29,7 @@ class Impairment:
 
     `queue_ms` is what waits at the rate before packets are dropped, with little let through at once: a bottleneck
     as of a home router. None is a short queue behind a bucket. `jitter_ms` adds up to that much to the delay.
+    `burst`: with a rate and a queue, so many bytes are let through at once, as by a provider's shaper; no delay then.
     """
 
     loss: float = 0.0
@@ -36,6 +37,7 @@ class Impairment:
     rate_kbps: int | None = None
     queue_ms: int | None = None
     jitter_ms: float = 0.0
+    burst: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ def capabilities() -> Capabilities:
         _run(f"ip netns del {name}")
 
 
-def _tbf(rate_kbps: int, queue_ms: int | None = None) -> str:
+def _tbf(rate_kbps: int, queue_ms: int | None = None, burst: int = 0) -> str:
     if queue_ms is None:
         return f"tbf rate {rate_kbps}kbit burst 16kb latency 100ms"
-    burst = max(rate_kbps // 8 * BURST_MS, 2 * PACKET)
+    burst = burst or max(rate_kbps // 8 * BURST_MS, 2 * PACKET)
     return f"tbf rate {rate_kbps}kbit burst {burst} latency {queue_ms}ms"
 
 
@@ -194,7 +196,8 @@ class Link:
         if wanted.delay_ms or wanted.jitter_ms:
             raise RuntimeError(can.delay)
         if wanted.rate_kbps:  # replacing keeps what is queued
-            _must(f"tc -n {sender} qdisc replace dev {out} root {_tbf(wanted.rate_kbps, wanted.queue_ms)}")
+            bucket = _tbf(wanted.rate_kbps, wanted.queue_ms, wanted.burst)
+            _must(f"tc -n {sender} qdisc replace dev {out} root {bucket}")
         result = _load_rules(receiver, _drop_rules(into, wanted.loss))
         if result.returncode != 0:
             raise RuntimeError(f"nft: {result.stderr.strip()}")

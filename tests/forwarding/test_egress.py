@@ -135,6 +135,7 @@ def test_a_probe_leaves_at_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     outlet.take()
     probes = [Probe(1, 2_000_000, 10_000)]
     monkeypatch.setattr(type(egress.estimator), "probe", lambda self, now: probes.pop() if probes else None)
+    monkeypatch.setattr(type(egress.estimator), "wants", lambda self, probe: True)
     padder = Padder()
     now = 11.0
     sent: list[tuple[float, int]] = []
@@ -147,6 +148,25 @@ def test_a_probe_leaves_at_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 10_000 <= total < 10_000 + 12 + MAX_PADDING
     assert sent[-1][0] - sent[0][0] == pytest.approx(0.04, abs=0.006)
     assert set(padder.sizes) == {MAX_PADDING}
+
+
+def test_the_rest_of_a_probe_that_has_filled_the_link_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, egress, outlet = running()
+    egress.transport_wide = True
+    outlet.take()
+    probes = [Probe(1, 800_000, 40_000)]
+    monkeypatch.setattr(type(egress.estimator), "probe", lambda self, now: probes.pop() if probes else None)
+    wanted = {1}
+    monkeypatch.setattr(type(egress.estimator), "wants", lambda self, probe: probe in wanted)
+    padder = Padder()
+    for n in range(101):
+        egress.pulse(11.0 + n / 1000, (padder,))
+    assert 9_000 < sum(padder.sizes) < 12_000
+    wanted.clear()
+    before = len(padder.sizes)
+    for n in range(101, 601):
+        egress.pulse(11.0 + n / 1000, (padder,))
+    assert len(padder.sizes) == before
 
 
 def test_without_anything_to_pad_with_a_probe_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,10 @@ class Failures:
 
     def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # A stock client that is closed while it connects; the record of it would keep the client.
-        if not isinstance(context.get("exception"), InvalidStateError):
+        task = context.get("future")
+        stock = isinstance(task, asyncio.Task) and task_name(task).startswith("RTCPeerConnection.")
+        closed = isinstance(context.get("exception"), ConnectionError) and stock
+        if not closed and not isinstance(context.get("exception"), InvalidStateError):
             self.found.append(str(context))
 
 

@@ -82,6 +82,15 @@ class Cluster:
         self._last = seq
         self._sent += size
 
+    def cut(self) -> None:
+        """No more of it is sent: what was tells enough."""
+        self.goal = min(self.goal, self._sent)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has left."""
+        return self._sent >= self.goal
+
     def read(self, packets: SentPackets, feedback: Feedback) -> bool:
         """True when the cluster has been told of as far as can be expected."""
         base = packets.base(feedback)

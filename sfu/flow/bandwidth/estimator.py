@@ -35,6 +35,7 @@ _NOISY: Final = 0.018  # seconds of jitter that single arrivals say nothing at
 _NOISY_PROBE: Final = 0.15  # seconds of queue that a probe may make there
 _QUARTER_PACKET: Final = 2400  # bits
 _LONG: Final = 0.15  # seconds that a queue stands at when a few packets are enough to believe it
+_NEWEST: Final = 5  # packets that all waited so long, while a probe is sent, are enough to end it
 _SILENCE: Final = 1.0  # seconds without feedback on what was sent
 _SILENT_STEP: Final = 0.5  # seconds between reductions then
 _RESTORED: Final = 0.85  # of the rate before comes back when something is heard again
@@ -157,6 +158,10 @@ class BandwidthEstimator:
             return False
         delays = list(map(sub, arrivals, sends))
         self._standing.update(delays, now)
+        if self._probing.cluster is not None and not self._noisy():
+            queue = min(delays[-_NEWEST:]) - self._standing.base
+            if queue > _FULL + self._standing.spread * _JITTER:
+                self._probing.cluster.cut()
         if receipt.gap:
             self._busy = BusyRate()
         self._busy.update(sends, arrivals, receipt.sizes, self._standing.base, now)
@@ -191,6 +196,11 @@ class BandwidthEstimator:
         if probe is not None:
             self._probed_until = now + probe.bytes * 8 / probe.rate_bps + self.round_trip + _AFTERMATH
         return probe
+
+    def wants(self, probe: int) -> bool:
+        """Whether the rest of this probe is still to be sent: not once a queue shows that the link is full."""
+        cluster = self._probing.cluster
+        return cluster is not None and cluster.id == probe and not cluster.complete
 
     def deadline(self) -> float | None:
         """When to call `probe`; None if there is nothing to wait for. Later than the last call."""

@@ -170,7 +170,7 @@ class Probing:
         if jitter:  # long enough for media to be in it
             padding = max(rate - sent_bps, rate * _PADDING)
             seconds = min(max(jitter * _JITTERS, _SHORTEST_NOISY), _LONGEST_NOISY)
-        elif saturated:
+        elif saturated or thorough:
             padding = max(rate - sent_bps, rate * _PADDING_FULL)
         goal = max(int(padding * seconds / 8), _FEWEST_BYTES)
         if thorough:

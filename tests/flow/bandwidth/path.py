@@ -171,6 +171,8 @@ class _Run:
             self.backlog -= size
             self.budget -= size
             self.put(size, now, 0)
+        if self.padding is not None and not self.estimator.wants(self.padding[0]):
+            self.padding = None
         if self.padding is not None:
             probe, bps, goal, begun = self.padding
             due = min((now + path.timer - begun) * bps / 8, goal)

@@ -32,6 +32,16 @@ def test_without_media_a_bucket_is_not_believed_either(media: float) -> None:
     assert path.run().highest(5, 30) < 7e5
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_long_probe_ends_when_it_has_filled_the_link(seed: int) -> None:
+    """Sent to its end, it fills a queue of 0.7 s."""
+    path = Path(rate=_constant(4e5), seconds=40, queue=1.0, bucket=3000, wish=_constant(6e6), seed=seed)
+    path.media = _constant(3.5e5)
+    figures = path.run()
+    assert figures.probes > 2
+    assert max(wait for at, wait in figures.queued if at > 5) < 0.5
+
+
 def test_a_link_that_carries_more_is_found_in_spite_of_a_bucket() -> None:
     path = Path(rate=lambda now: 5e5 if now < 12 else 3e6, seconds=30, bucket=BUCKET)
     assert path.run().reached(0.85 * 3e6, since=12) < 12
