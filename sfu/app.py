@@ -24,6 +24,7 @@ from aiohttp.typedefs import Handler
 
 from sfu import tls
 from sfu.config import Config, ConfigError
+from sfu.garbage import rarely_collected
 from sfu.pages import Pages, add_headers, find_folder, origin_allowed
 from signaling.auto import AutoSettings
 from signaling.backend import Backend
@@ -163,7 +164,8 @@ async def _serve_until(
         except OSError as error:
             raise _cannot_listen(error, "TCP", config.host, config.port, "--port") from None
         print(greeting(config, runner.addresses[0][1]), flush=True)
-        await stop.wait()
+        with rarely_collected():
+            await stop.wait()
         logger.info("shutting down")
     except FileNotFoundError as error:
         raise ConfigError(str(error)) from None

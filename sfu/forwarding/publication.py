@@ -159,7 +159,12 @@ class Publication:
     @property
     def taken(self) -> frozenset[str]:
         """The encodings that slots take, or would take, by rid."""
-        taken = frozenset[str]().union(*(slot.taken for slot in self.slots))
+        everything = {encoding.rid for encoding in self.encodings}
+        taken = frozenset[str]()
+        for slot in self.slots:
+            taken |= slot.taken
+            if taken >= everything:  # most often the first slot tells, and each of them asks
+                break
         if not taken and any(slot.state is SlotState.UNSUPPORTED_CODEC for slot in self.slots):
             return frozenset((self.encodings[0].rid,))  # packets tell of the switch to a codec they have
         return taken

@@ -14,6 +14,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import pylibsrtp
@@ -31,6 +32,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from pylibsrtp import _binding
+
+from sfu.transport.records import Records
 
 logger = logging.getLogger(__name__)
 
@@ -195,14 +198,10 @@ class _IceTransport:
     role = "controlled"
 
     def __init__(self, path: DatagramPath) -> None:
-        self.state = "completed"
         self._path = path
 
     async def _send(self, data: bytes) -> None:
         self._path.send_datagram(data)
-
-    async def stop(self) -> None:
-        self.state = "closed"
 
 
 class Dtls:
@@ -230,6 +229,8 @@ class Dtls:
         self._remote = RTCDtlsParameters()
         self._on_open = on_open
         self._on_close = on_close
+        self._flight = b""  # what was sent last
+        self._profile = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, remote: Sequence[tuple[str, str]]) -> None:
@@ -246,7 +247,7 @@ class Dtls:
         else:
             connection.set_connect_state()
         transport._set_state(State.CONNECTING)
-        self._guarded(self._shake)
+        self._guarded(self._shake, connection)
 
     def feed(self, data: bytes) -> None:
         """One DTLS datagram from the network."""
@@ -254,79 +255,84 @@ class Dtls:
         if transport._ssl is None or transport._state not in (State.CONNECTING, State.CONNECTED):
             return
         transport._ssl.bio_write(data)
-        self._guarded(self._read if transport.encrypted else self._shake)
+        self._guarded(self._read if transport.encrypted else self._shake, transport._ssl)
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guarded(self, step: Callable[[SSL.Connection], None], connection: SSL.Connection) -> None:
         """Whatever a peer provokes, it ends this connection and no other."""
         try:
-            step()
+            step(connection)
         except Exception:
             logger.exception("x DTLS failed")
             self._end(State.CLOSED if self.transport.encrypted else State.FAILED)
 
-    def _shake(self) -> None:
+    def _shake(self, connection: SSL.Connection) -> None:
         transport = self.transport
-        assert transport._ssl is not None
         try:
-            transport._ssl.do_handshake()
+            connection.do_handshake()
         except SSL.WantReadError:
-            self._flush()
-            self._watch()
+            self._flush(connection)
+            self._watch(connection)
             return
         except SSL.Error:
             self._end(State.FAILED)
             return
         transport.encrypted = True
-        self._flush()
+        self._flush(connection)
         transport._validate_peer_identity(self._remote)
         if transport._state is State.CONNECTING:
             transport._setup_srtp()
         if transport._state is State.CONNECTING:
+            self._forget_timer()
+            self._slim(connection)
             transport._set_state(State.CONNECTED)
             self._on_open()
         else:
             self._end(State.FAILED)
 
-    def _read(self) -> None:
+    def _slim(self, connection: SSL.Connection) -> None:
+        """Go on without OpenSSL, if that can be."""
+        self._profile = connection.get_selected_srtp_profile().decode()
+        records = Records.after(connection, self._flight, server=self.transport._role == "server")
+        self._flight = b""
+        if records is not None:
+            self.transport._ssl = cast(Any, records)
+
+    def _read(self, connection: SSL.Connection) -> None:
         """Application data; or the peer repeats its last flight, or says goodbye."""
         transport = self.transport
-        assert transport._ssl is not None
         try:
-            data = transport._ssl.recv(MAX_PACKET)
+            while True:
+                data = connection.recv(MAX_PACKET)
+                if transport._data_receiver is not None:
+                    _run_now(transport._data_receiver._handle_data(data))
         except SSL.ZeroReturnError:
             for receiver in transport._rtp_router.receivers:
                 receiver._handle_disconnect()
             self._end(State.CLOSED)
-            return
         except SSL.Error:
-            data = b""
-        self._flush()
-        if data and transport._data_receiver is not None:
-            _run_now(transport._data_receiver._handle_data(data))
+            self._flush(connection)
 
-    def _flush(self) -> None:
-        """Send what OpenSSL has written."""
-        assert self.transport._ssl is not None
-        try:
-            data = self.transport._ssl.bio_read(MAX_PACKET)
-        except SSL.Error:
-            return
-        self._path.send_datagram(data)
+    def _flush(self, connection: SSL.Connection) -> None:
+        """Send what was written."""
+        flight = b""
+        with suppress(SSL.Error):
+            while True:
+                data = connection.bio_read(MAX_PACKET)
+                flight += data
+                self._path.send_datagram(data)
+        self._flight = flight or self._flight
 
-    def _watch(self) -> None:
+    def _watch(self, connection: SSL.Connection) -> None:
         """Have a flight repeated that is not answered (RFC 6347 4.2.4)."""
-        if self._timer is None and self.transport._ssl is not None:
-            wait = self.transport._ssl.DTLSv1_get_timeout()
-            if wait is not None:
-                self._timer = asyncio.get_running_loop().call_later(wait, self._overdue)
+        if self._timer is None and (wait := connection.DTLSv1_get_timeout()) is not None:
+            self._timer = asyncio.get_running_loop().call_later(wait, self._overdue, connection)
 
-    def _overdue(self) -> None:
+    def _overdue(self, connection: SSL.Connection) -> None:
         self._timer = None
-        connection = self.transport._ssl
-        if self.transport._state is State.CONNECTING and connection is not None:
+        if self.transport._state is State.CONNECTING:
             if connection.DTLSv1_handle_timeout():
-                self._flush()
-            self._watch()
+                self._flush(connection)
+            self._watch(connection)
 
     def _end(self, state: State) -> None:
         self._forget_timer()
@@ -345,19 +351,14 @@ class Dtls:
     @property
     def srtp_profile(self) -> str:
         """The negotiated protection profile, or "" before the handshake is done."""
-        connection = self.transport._ssl
-        return connection.get_selected_srtp_profile().decode() if connection else ""
+        return self._profile
 
     async def stop(self) -> None:
         """Send close_notify; nothing is called back any more. Idempotent."""
         self._forget_timer()
-        self._on_open = self._on_close = _nothing
+        self._on_open = self._on_close = lambda: None
         await self.transport.stop()
         self.transport._set_state(State.CLOSED)
-
-
-def _nothing() -> None:
-    pass
 
 
 def sctp_backlog(sctp: RTCSctpTransport) -> int:

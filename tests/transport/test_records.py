@@ -1,0 +1,260 @@
+"""Records after a handshake of OpenSSL, whose other end goes on as OpenSSL: both must understand each other."""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import pytest
+from aiortc.rtcdtlstransport import SRTP_PROFILES
+from hypothesis import given
+from hypothesis import strategies as st
+from OpenSSL import SSL
+
+from sfu.transport import seam
+from sfu.transport.records import Keys, Records, derive
+
+HANDSHAKE = 22
+
+
+def flights(connection: SSL.Connection) -> bytes:
+    sent = b""
+    with suppress(SSL.Error):
+        while True:
+            sent += connection.bio_read(2000)
+    return sent
+
+
+class Pair(NamedTuple):
+    """Two ends after the handshake, and the last flight of each."""
+
+    server: SSL.Connection
+    client: SSL.Connection
+    of_server: bytes
+    of_client: bytes
+
+
+def shaken(ciphers: bytes | None = None) -> Pair:
+    ends = []
+    for role in ("accept", "connect"):
+        context = seam.make_certificate()._create_ssl_context(SRTP_PROFILES)
+        if ciphers is not None:
+            context.set_cipher_list(ciphers)
+        connection = SSL.Connection(context)
+        getattr(connection, f"set_{role}_state")()
+        ends.append(connection)
+    server, client = ends
+    last = {server: b"", client: b""}
+    for _ in range(5):
+        for end, other in ((client, server), (server, client)):
+            with suppress(SSL.WantReadError):
+                end.do_handshake()
+            if sent := flights(end):
+                last[end] = sent
+                other.bio_write(sent)
+    return Pair(server, client, last[server], last[client])
+
+
+@pytest.fixture(scope="module", params=["server", "client"])
+def pair(request: pytest.FixtureRequest) -> tuple[Records, SSL.Connection]:
+    """This end, as either side, and OpenSSL at the other."""
+    made = shaken()
+    server = request.param == "server"
+    own, written = (made.server, made.of_server) if server else (made.client, made.of_client)
+    records = Records.after(own, written, server=server)
+    assert records is not None
+    return records, made.client if server else made.server
+
+
+def test_data_goes_both_ways(pair: tuple[Records, SSL.Connection]) -> None:
+    records, peer = pair
+    for number in range(200):
+        data = bytes([number]) * (1 + 7 * number)
+        assert records.send(data) == len(data)
+        peer.bio_write(records.bio_read(2000))
+        assert peer.recv(2000) == data
+        peer.send(data)
+        records.bio_write(peer.bio_read(2000))
+        assert records.recv(2000) == data
+    with pytest.raises(SSL.WantReadError):
+        records.recv(2000)
+    with pytest.raises(SSL.WantReadError):
+        records.bio_read(2000)
+
+
+def test_several_records_in_one_datagram(pair: tuple[Records, SSL.Connection]) -> None:
+    records, peer = pair
+    for data in (b"one", b"two", b"three"):
+        peer.send(data)
+    records.bio_write(flights(peer))
+    assert [records.recv(2000) for _ in range(3)] == [b"one", b"two", b"three"]
+
+
+def test_what_comes_twice_or_changed_is_passed_over(pair: tuple[Records, SSL.Connection]) -> None:
+    records, peer = pair
+    peer.send(b"once")
+    good = peer.bio_read(2000)
+    for place in range(len(good)):
+        for bit in (1, 128):
+            records.bio_write(good[:place] + bytes([good[place] ^ bit]) + good[place + 1 :])
+    for size in range(len(good)):
+        records.bio_write(good[:size])
+    records.bio_write(good)
+    records.bio_write(good)
+    assert records.recv(2000) == b"once"
+    with pytest.raises(SSL.WantReadError):
+        records.recv(2000)
+
+
+def test_what_is_late_is_taken_unless_it_is_too_late(pair: tuple[Records, SSL.Connection]) -> None:
+    records, peer = pair
+    datagrams = []
+    for number in range(70):
+        peer.send(bytes([number]))
+        datagrams.append(peer.bio_read(2000))
+    for number in (69, 6, 68, 5, 7, 6):
+        records.bio_write(datagrams[number])
+    got = []
+    with suppress(SSL.WantReadError):
+        while True:
+            got.append(records.recv(2000)[0])
+    assert got == [69, 6, 68, 7]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes(pair: tuple[Records, SSL.Connection], data: bytes) -> None:
+    records, _ = pair
+    for datagram in (
+        data,
+        b"\x17\xfe\xfd\x00\x01" + data,
+        b"\x17\xfe\xfd\x00\x01" + bytes(6) + b"\0\x30" + data,
+    ):
+        records.bio_write(datagram)
+    with pytest.raises(SSL.WantReadError):
+        records.recv(2000)
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_goodbyes_are_said_and_heard(server: bool) -> None:
+    made = shaken()
+    own, written = (made.server, made.of_server) if server else (made.client, made.of_client)
+    records, peer = Records.after(own, written, server=server), made.client if server else made.server
+    assert records is not None
+    assert not records.shutdown()
+    peer.bio_write(records.bio_read(2000))
+    with pytest.raises(SSL.ZeroReturnError):
+        peer.recv(2000)
+    peer.shutdown()
+    records.bio_write(flights(peer))
+    with pytest.raises(SSL.ZeroReturnError):
+        records.recv(2000)
+
+
+def test_no_number_and_no_nonce_is_used_again() -> None:
+    made = shaken()
+    records = Records.after(made.server, made.of_server, server=True)
+    assert records is not None
+    finished = made.of_server[-(13 + 8 + 24 + 16) :]  # epoch 1: the last record of the flight
+    assert finished[3:5] == b"\0\1"
+    records.send(b"x")
+    first = records.bio_read(2000)
+    assert int.from_bytes(first[3:11], "big") == int.from_bytes(finished[3:11], "big") + 1
+    assert int.from_bytes(first[13:21], "big") == (int.from_bytes(finished[13:21], "big") + 1) % 2**64
+
+
+def two() -> tuple[Records, Records]:
+    """Server and client, both of ours."""
+    made = shaken()
+    server = Records.after(made.server, made.of_server, server=True)
+    client = Records.after(made.client, made.of_client, server=False)
+    assert server is not None
+    assert client is not None
+    return server, client
+
+
+def test_who_repeats_its_last_flight_gets_ours_again() -> None:
+    made = shaken()
+    server = Records.after(made.server, made.of_server, server=True)
+    client = Records.after(made.client, made.of_client, server=False)
+    assert server is not None
+    assert client is not None
+    forged = b"\x16\xfe\xfd\0\1" + bytes(6) + b"\0\x30" + bytes(48)
+    server.bio_write(forged)
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+    client._protect(HANDSHAKE, b"finished")
+    again = client.bio_read(2000)
+    server.bio_write(again)
+    assert server.bio_read(2000) == made.of_server
+    server._protect(HANDSHAKE, b"finished")
+    client.bio_write(server.bio_read(2000))  # that is the answer to what it missed itself: no ping-pong
+    with pytest.raises(SSL.WantReadError):
+        client.bio_read(2000)
+
+
+@pytest.mark.parametrize(
+    "alert", [b"\x02\x28", b"\x01\x00", b"\x02\x00"], ids=["handshake failure", "close_notify", "fatal"]
+)
+def test_alerts_that_end_it(alert: bytes) -> None:
+    server, client = two()
+    client._protect(21, alert)
+    server.bio_write(client.bio_read(2000))
+    with pytest.raises(SSL.ZeroReturnError):
+        server.recv(2000)
+
+
+@pytest.mark.parametrize("alert", [b"\x01\x5a", b"\x01", b""])
+def test_alerts_that_do_not(alert: bytes) -> None:
+    server, client = two()
+    client._protect(21, alert)
+    server.bio_write(client.bio_read(2000))
+    with pytest.raises(SSL.WantReadError):
+        server.recv(2000)
+
+
+def test_what_was_said_before_the_goodbye_is_heard() -> None:
+    server, client = two()
+    client.send(b"last words")
+    client.shutdown()
+    server.bio_write(client.bio_read(2000) + client.bio_read(2000))
+    assert server.recv(2000) == b"last words"
+    with pytest.raises(SSL.ZeroReturnError):
+        server.recv(2000)
+
+
+def test_what_nobody_reads_is_bounded() -> None:
+    server, client = two()
+    for number in range(100):
+        client.send(bytes([number]))
+        server.bio_write(client.bio_read(2000))
+    read: list[bytes] = []
+    with suppress(SSL.WantReadError):
+        while True:
+            read.append(server.recv(2000))
+    assert read == [bytes([number]) for number in range(36, 100)]
+
+
+@pytest.mark.parametrize("ciphers", [b"ECDHE-ECDSA-CHACHA20-POLY1305", b"ECDHE-ECDSA-AES256-SHA"])
+def test_with_another_cipher_openssl_goes_on(ciphers: bytes) -> None:
+    made = shaken(ciphers)
+    assert made.server.get_cipher_name() == ciphers.decode()
+    assert Records.after(made.server, made.of_server, server=True) is None
+
+
+def test_without_the_last_flight_openssl_goes_on() -> None:
+    made = shaken()
+    for written in (b"", made.of_server[:14], bytes(100)):
+        assert Records.after(made.server, written, server=True) is None
+
+
+def test_before_a_handshake_there_is_nothing_to_go_on_with() -> None:
+    connection = SSL.Connection(seam.make_certificate()._create_ssl_context(SRTP_PROFILES))
+    assert Records.after(connection, b"", server=True) is None
+
+
+def test_keys_are_four_different_ones() -> None:
+    client, server = derive(bytes(48), bytes(32), bytes(range(32)))
+    assert len({client.key, server.key, client.salt, server.salt}) == 4
+    assert {len(keys.key) for keys in (client, server)} == {16}
+    assert {len(keys.salt) for keys in (client, server)} == {4}
+    other, _ = derive(bytes(47) + b"\1", bytes(32), bytes(range(32)))
+    assert other != client
+    assert isinstance(client, Keys)
