@@ -7,11 +7,15 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "sfu/forwarding/native"
-HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in ("meter", "outbox", "inbox", "link", "leg")]
-HEADERS = [f"{NATIVE}/{name}.h" for name in ("meter", "outbox", "inbox", "link", "leg")]
+PARTS = ("meter", "outbox", "inbox", "rtp", "template", "link", "leg", "vp8", "track")
+HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in PARTS]
+HEADERS = [f"{NATIVE}/{name}.h" for name in PARTS]
 BINDING = [
     f"{NATIVE}/c.pxd",
-    *(f"{NATIVE}/{name}.pxi" for name in ("meter", "outbox", "inbox", "link", "leg")),
+    *(
+        f"{NATIVE}/{name}.pxi"
+        for name in ("meter", "outbox", "link", "leg", "history", "vp8", "track", "intake", "inbox", "peek")
+    ),
 ]
 # The Python engine computes without fused multiplications: results must be the same.
 FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off"]

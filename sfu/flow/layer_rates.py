@@ -31,14 +31,15 @@ class LayerRates:
     def add(self, spatial: int, temporal: int, size: int, now: float) -> None:
         """A packet of `size` bytes came; layer numbers within three bits. Called for every packet."""
         if now >= self._next:
-            self._roll(now)
+            self.roll(now)
         self._bytes[spatial << 3 | temporal] += size
 
     def resume(self) -> None:
         """The stream was switched off, and begins again: the time between says nothing of its rate."""
         self._next = self._rolled = float("-inf")
 
-    def _roll(self, now: float) -> None:
+    def roll(self, now: float) -> None:
+        """Look at the sums; `add` does it when it is time."""
         elapsed = now - self._rolled
         if elapsed > _SILENT:  # also the first packet
             self._next = now + _FIRST

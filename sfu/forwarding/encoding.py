@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sfu.forwarding.engine import Fan
     from sfu.forwarding.slot import Slot
 
-
 _LOOK_INTERVAL, _ALIVE = 0.25, 1.0  # seconds
 
 
@@ -55,8 +54,6 @@ class Encoding:
         self._ask_key_frame = ask_key_frame
         self._is_key_frame = keyframe_test(codec.name)
         self.layers: LayerReader | None = reader(codec.name, ids_in)
-        self._unwrapper = Unwrapper16()
-        self._highest = 0
         self._key_timestamp = -1  # of the last key frame
         # Running slots by profile: a packet is translated once per profile. Never changed in place, as a packet may
         # be on its way through them.
@@ -66,9 +63,7 @@ class Encoding:
         self._waiting: tuple[Slot, ...] = ()
         self._translations: dict[SendProfile, Translation] = {}
         self._marked_of = self._marked = b""
-        self.history = History()
-        self.arrivals = Arrivals(codec.clock_rate, nack="nack" in codec.feedback)
-        self.clock = SenderClock(codec.clock_rate)
+        self._number_anew()
         self.key_frame_requests = KeyframeRequests()
         self.rate = RateMeter()
         self.quality = Quality(rid)
@@ -81,8 +76,21 @@ class Encoding:
         # Called some times a second while packets come: whoever compares encodings does it then.
         self.on_look: Callable[[float], None] | None = None
         self._look_at = float("-inf")
-        self._restarts = 0
         self.drops: Drops = Drops()
+
+    def _number_anew(self) -> None:
+        """Another stream begins: nothing is known of its numbers."""
+        self._unwrapper = Unwrapper16()
+        self._highest = 0
+        self.history = History()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        """Nothing is known of its times."""
+        codec = self.codec
+        self.arrivals = Arrivals(codec.clock_rate, nack="nack" in codec.feedback)
+        self.clock = SenderClock(codec.clock_rate)
+        self._restarts = 0
 
     # -- subscribers -----------------------------------------------------------------------------------------
 
@@ -156,16 +164,17 @@ class Encoding:
 
         Slots that run here have to join again: their owner tells them.
         """
-        if codec.clock_rate != self.codec.clock_rate:
-            self.arrivals = Arrivals(codec.clock_rate, nack="nack" in codec.feedback)
-            self.clock = SenderClock(codec.clock_rate)
-            self._restarts = 0
-        self.codec = codec
+        before, self.codec = self.codec, codec
+        if codec.clock_rate != before.clock_rate:
+            self._count_anew()
         self._extensions = ids_in
         self._is_key_frame = keyframe_test(codec.name)
         self.layers = reader(codec.name, ids_in)
         self.quality.rates = LayerRates()
         self._translations = {}
+        self._hold_all()
+
+    def _hold_all(self) -> None:
         slots = [slot for group in self._running.values() for slot in group]
         self._running, self._fan = {}, ()
         for slot in slots:
@@ -199,12 +208,7 @@ class Encoding:
         if self.arrivals.packets and self.rate.packets(now):
             return False
         if self.arrivals.packets:
-            self._unwrapper = Unwrapper16()
-            self._highest = 0
-            self.arrivals = Arrivals(self.codec.clock_rate, nack="nack" in self.codec.feedback)
-            self.clock = SenderClock(self.codec.clock_rate)
-            self.history = History()
-            self._restarts = 0
+            self._number_anew()
             self._begin_anew(now)
         self.ssrc = ssrc
         return True
@@ -212,11 +216,7 @@ class Encoding:
     def _begin_anew(self, now: float) -> None:
         """The numbers of the stream began anew: every slot starts again, with continuous numbers of its own."""
         self.layers = reader(self.codec.name, self._extensions)
-        slots = [slot for group in self._running.values() for slot in group]
-        self._running, self._fan = {}, ()
-        for slot in slots:
-            slot.hold(self)
-        self.last_layer = None
+        self._hold_all()
         self.request_key_frame(now)
 
     def receive(self, view: rtp.RtpView, now: float, *, repaired: bool = False) -> None:

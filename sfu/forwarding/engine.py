@@ -3,14 +3,17 @@
 Knows what an engine makes, and how to choose one. Does not know how packets are sent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sfu.flow.layers import Layer
 from sfu.forwarding.egress import Egress
+from sfu.forwarding.encoding import Encoding
+from sfu.forwarding.ingress import AudioLevels, Ingress
 from sfu.forwarding.outlet import Outlet
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.slot import Slot
+from sfu.wire.sdp import Codec
 
 if TYPE_CHECKING:
     from sfu.forwarding.native.core import Inbox, Link, Outbox
@@ -70,6 +73,16 @@ class Engine:
     ) -> Slot:
         """A slot of a connection whose egress this engine made."""
         return Slot(mid, kind, profile, egress, sync, on_change, steered=steered)
+
+    def ingress(self, outlet: Outlet, on_audio_level: AudioLevels | None) -> Ingress:
+        """The receiving side of a connection."""
+        return Ingress(outlet, on_audio_level)
+
+    def encoding(
+        self, rid: str, codec: Codec, ids_in: Mapping[str, int], ask_key_frame: Callable[[Encoding], None]
+    ) -> Encoding:
+        """An encoding of a publication on a connection whose ingress this engine made."""
+        return Encoding(rid, codec, ids_in, ask_key_frame)
 
     def fan(self, slots: Sequence[Slot]) -> Fan | None:
         """One call for all these slots; None where each is given its packets by itself."""

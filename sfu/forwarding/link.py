@@ -8,6 +8,7 @@ from sfu.forwarding.egress import Egress
 from sfu.forwarding.ingress import AudioLevels, Ingress
 from sfu.forwarding.outlet import Drop, Outlet
 from sfu.forwarding.slot import Slot
+from sfu.forwarding.stream import REPORT_EARLY
 from sfu.wire import rtcp
 from sfu.wire.transport_feedback import parse_fci, status_count
 
@@ -26,7 +27,7 @@ class MediaLink:
 
     def __init__(self, outlet: Outlet, on_audio_level: AudioLevels | None = None) -> None:
         self.outlet = outlet
-        self.ingress = Ingress(outlet, on_audio_level)
+        self.ingress: Ingress = outlet.engine.ingress(outlet, on_audio_level)
         self.egress: Egress = outlet.engine.egress(outlet)
         self._slots: dict[int, Slot] = {}
         self._statuses = float(STATUSES_AT_ONCE)
@@ -136,7 +137,7 @@ class MediaLink:
         if egress.reports_at is None or now < egress.reports_at:
             return
         slots = self._slots.values()
-        reports = [report for slot in slots if (report := slot.sender_report(now))]
+        reports = [report for slot in slots if (report := slot.sender_report(now, REPORT_EARLY))]
         for start in range(0, len(reports), REPORTS_PER_DATAGRAM):
             self.outlet.send_rtcp(b"".join(reports[start : start + REPORTS_PER_DATAGRAM]))
         due = (slot.report_deadline for slot in slots)

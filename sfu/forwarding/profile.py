@@ -158,6 +158,15 @@ class Translation:
             self._plain_send_time_at = _HEADER.size + before
             self._plain_stamp_at = _HEADER.size + 5 if self._stamp_id else 0
 
+    def rules(self) -> tuple[int, int, int, int, bool, Mapping[int, int]]:
+        """What there is to do, for an engine that does it itself.
+
+        Payload type; ids of the number, of the send time and of the descriptor (0 = not written); whether patches
+        count from the descriptor; ids of the elements that are copied, to what they become.
+        """
+        ids = self._stamp_id, self._send_time_id, self._descriptor_id
+        return self.payload_type, *ids, self._in_descriptor, self._copies
+
     def _usable_stamp_id(self, ids_out: Mapping[str, int], codec: Codec) -> int:
         """The id of the transport-wide number; 0 where it is not negotiated or must not be written.
 

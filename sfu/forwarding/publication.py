@@ -14,6 +14,9 @@ from sfu.forwarding.slot import Slot, SlotState
 from sfu.wire.answer import Accepted
 from sfu.wire.sdp import Codec
 
+NewEncoding = Callable[[str, Codec, Mapping[str, int], Callable[[Encoding], None]], Encoding]
+"""What makes an encoding: see `Engine.encoding`."""
+
 # After a switch of codec, packets of another one are late ones of before for this long.
 SWITCH_PAUSE = 0.5
 
@@ -22,8 +25,8 @@ class Publication:
     """One published track. `id`, `kind` and `participant` never change."""
 
     __slots__ = (
-        "_ask_key_frame", "_codecs", "_siblings", "_switched_at", "asking", "codec", "encodings", "extensions", "id",
-        "kind", "mid", "muted", "participant", "slots", "source",
+        "_ask_key_frame", "_codecs", "_new_encoding", "_siblings", "_switched_at", "asking", "codec", "encodings",
+        "extensions", "id", "kind", "mid", "muted", "participant", "slots", "source",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +38,7 @@ class Publication:
         muted: bool,
         accepted: Accepted,
         ask_key_frame: Callable[[Encoding], None],
+        new_encoding: NewEncoding = Encoding,
     ) -> None:
         self.id = id
         self.participant = participant
@@ -46,6 +50,7 @@ class Publication:
         self.extensions: Mapping[str, int] = accepted.extensions
         self.codec = accepted.codecs[0]
         self._ask_key_frame = ask_key_frame
+        self._new_encoding = new_encoding
         # Ascending in quality; one with the rid "" where there is no simulcast.
         self.encodings: tuple[Encoding, ...] = ()
         self._arrange(accepted.rids)
@@ -58,7 +63,7 @@ class Publication:
         """Have an encoding for each rid; those that were there before stay as they are."""
         known = {encoding.rid: encoding for encoding in self.encodings}
         self.encodings = tuple(
-            known.get(rid) or Encoding(rid, self.codec, self.extensions, self._ask_key_frame)
+            known.get(rid) or self._new_encoding(rid, self.codec, self.extensions, self._ask_key_frame)
             for rid in rids or ("",)
         )
         self._siblings = Siblings(self.encodings)

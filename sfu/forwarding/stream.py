@@ -4,6 +4,7 @@ Knows how packets of an encoding become packets of this stream, and the clock th
 from an `Encoding`; it reads no clock and touches no socket. Does not know what is shown, or why.
 """
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 # RFC 3550 6.2 asks for 5 s at low rates; browsers send video reports each second, and lip sync wants them soon.
 REPORT_INTERVAL = 1.0
+# Reports of one connection leave together if they are due within so many seconds, and those of many in steps of these:
+# a wake-up for each would cost more than the reports.
+REPORT_EARLY = 0.3
+REPORT_STEP = 0.05
+_ROUNDING = 1e-6
 # For `whole_until`: no unwrapped number is beyond.
 NOTHING = -(1 << 62)
 EVERYTHING = 1 << 62
@@ -270,14 +276,18 @@ class Stream:
             self._report_at = now
             self.egress.report_by(now)
 
-    def sender_report(self, now: float) -> bytes:
-        """SR and SDES with the publisher's clock (RFC 3550 6.4.1), if due and the clock is known; else b""."""
-        if self._report_at is None or now < self._report_at or self.encoding is None:
+    def sender_report(self, now: float, early: float = 0.0) -> bytes:
+        """SR and SDES with the publisher's clock (RFC 3550 6.4.1), if due and the clock is known; else b"".
+
+        It is due `early` seconds before its time.
+        """
+        if self._report_at is None or now < self._report_at - early or self.encoding is None:
             return b""
-        self._report_at = now + REPORT_INTERVAL
         clock = self.encoding.clock.at(now)
         if clock is None:
+            self._report_at = None  # `report_soon` is called when it is known
             return b""
+        self._report_at = math.ceil((now + REPORT_INTERVAL) / REPORT_STEP - _ROUNDING) * REPORT_STEP
         ntp, timestamp = clock
         self.round_trip.sent((ntp >> 16) & 0xFFFFFFFF, now)
         report = SenderReport(

@@ -119,6 +119,7 @@ class Participant:
             entry.muted,
             accepted,
             self._link.ingress.ask_key_frame,
+            self._link.outlet.engine.encoding,
         )
         if publication.kind == "video":
             tell = functools.partial(self._observer.encodings, publication.id)

@@ -202,6 +202,7 @@ class Pipe:
             stream.muted,
             _incoming(stream),
             self._link.ingress.ask_key_frame,
+            self._link.outlet.engine.encoding,
         )
         publication.asking = Asking(publication, _told_by_news, self._on_news, now, sending=False)
         self._room.publications[publication.id] = publication

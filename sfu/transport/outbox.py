@@ -47,14 +47,18 @@ class Outbox:
         """Send all that is queued, runs of equal size to one destination as one segmented send; what came of it."""
         self._told = False
         waiting, self._waiting = self._waiting, {}
-        self._counts = [0, 0, 0, 0, 0]
         for address, packets in waiting.items() if not self._closed else ():
             if len(packets) == 1 or not self._gso:
                 for packet in packets:
                     self._send(packet, address)
             else:
                 self._send_runs(packets, address)
+        return self.counts()
+
+    def counts(self) -> Sent:
+        """What came of what was sent meanwhile."""
         datagrams, size, sends, full, unreachable = self._counts
+        self._counts = [0, 0, 0, 0, 0]
         return datagrams, size, sends, full, unreachable
 
     def _send_runs(self, packets: list[bytes], address: Address) -> None:

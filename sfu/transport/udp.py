@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import ifaddr
 
 from sfu.forwarding.engine import PYTHON, Engine
-from sfu.transport.outbox import Address, Outbox, gso_works
+from sfu.transport.outbox import Address, Outbox, Sent, gso_works
 
 if TYPE_CHECKING:
     from sfu.forwarding.native.core import Link
@@ -46,7 +46,7 @@ class PortCounters:
 class UdpPort:
     """Reads datagrams into `on_datagram(data, address, now)` and ends each batch with `on_batch(now)` and a flush.
 
-    `now` is `time.monotonic()` of the wake-up.
+    A batch that the engine dealt with itself ends without `on_batch`. `now` is `time.monotonic()` of the wake-up.
     """
 
     def __init__(self, sock: socket.socket, *, gso: bool = True, engine: Engine = PYTHON) -> None:
@@ -54,17 +54,20 @@ class UdpPort:
         self._loop = asyncio.get_running_loop()
         self.engine = engine
         self._gso = gso and gso_works(sock)
-        self._outbox = engine.outbox(sock.fileno(), self._gso, self._wake_up) or Outbox(
-            sock, self._gso, self._wake_up
-        )
+        native = engine.outbox(sock.fileno(), self._gso, self._wake_up)
+        self._outbox = native or Outbox(sock, self._gso, self._wake_up)
         self._inbox = engine.inbox(sock.fileno())
         # Send a datagram to an address at the end of this wake-up (or of this turn of the event loop).
         self.queue: Callable[[bytes, Address], None] = self._outbox.queue
         self._reading = self._closed = False
-        self.counters = PortCounters()
+        self._counters = PortCounters()
         self.on_datagram: Callable[[bytes, Address, float], None] = lambda data, address, now: None
         self.on_batch: Callable[[float], None] = lambda now: None
-        self._loop.add_reader(sock.fileno(), self._readable)
+        if self._inbox is None or native is None:
+            self._loop.add_reader(sock.fileno(), self._readable)
+        else:
+            functions = (self._datagram, self._datagram_failed, self._batch)
+            self._loop.add_reader(sock.fileno(), self._inbox.run, MAX_BATCH, native, *functions)
 
     @property
     def port(self) -> int:
@@ -78,29 +81,30 @@ class UdpPort:
     def _readable(self) -> None:
         now = time.monotonic()
         self._reading = True
-        if self._inbox is None:
-            self._read(now)
-        else:
-            datagrams, size = self._inbox.read(MAX_BATCH, now, self.on_datagram, self._datagram_failed)
-            self.counters.datagrams_in += datagrams
-            self.counters.bytes_in += size
-        try:
-            self.on_batch(now)
-        except Exception:
-            self.counters.handler_errors += 1
-            logger.exception("a batch could not be ended")
+        self._read(now)
+        self._batch(now)
         self._reading = False
         self.flush()
 
+    def _datagram(self, data: bytes, address: Address, now: float) -> None:
+        self.on_datagram(data, address, now)
+
+    def _batch(self, now: float) -> None:
+        try:
+            self.on_batch(now)
+        except Exception:
+            self._counters.handler_errors += 1
+            logger.exception("a batch could not be ended")
+
     def _datagram_failed(self) -> None:
         # Our defect, met by one peer's datagram: it costs that datagram, not the server.
-        self.counters.handler_errors += 1
+        self._counters.handler_errors += 1
         logger.exception("a datagram could not be handled")
 
     def _read(self, now: float) -> None:
         receive = self._socket.recvfrom
         on_datagram = self.on_datagram
-        counters = self.counters
+        counters = self._counters
         for _ in range(MAX_BATCH):
             try:
                 data, address = receive(MAX_DATAGRAM)
@@ -138,8 +142,21 @@ class UdpPort:
 
     def flush(self) -> None:
         """Send all that is queued."""
-        datagrams, size, sends, full, unreachable = self._outbox.flush()
-        counters = self.counters
+        self._count(self._outbox.flush())
+
+    @property
+    def counters(self) -> PortCounters:
+        """What was read and sent until now."""
+        self._count(self._outbox.counts())
+        if self._inbox is not None:
+            datagrams, size = self._inbox.counts()
+            self._counters.datagrams_in += datagrams
+            self._counters.bytes_in += size
+        return self._counters
+
+    def _count(self, sent: Sent) -> None:
+        datagrams, size, sends, full, unreachable = sent
+        counters = self._counters
         counters.datagrams_out += datagrams
         counters.bytes_out += size
         counters.sends += sends

@@ -185,7 +185,9 @@ class Track:
         self.asked = 0
         self.changes: list[str] = []
         section_ = section(codecs, kind=kind, direction="sendonly")
-        self.publication = Publication("t_1", "p_1", "0", "camera", False, accepted(section_), self._ask)
+        self.publication = Publication(
+            "t_1", "p_1", "0", "camera", False, accepted(section_), self._ask, FakeOutlet.engine.encoding
+        )
         self.encoding = self.publication.encoding
         self.encoding.ssrc = 1000
 

@@ -27,7 +27,16 @@ class Rig:
 
     def publish(self, entry: Accepted) -> Publication:
         mid = entry.section.mid
-        return Publication(f"t_{mid}", "p_1", mid, "camera", False, entry, self.ingress.ask_key_frame)
+        return Publication(
+            f"t_{mid}",
+            "p_1",
+            mid,
+            "camera",
+            False,
+            entry,
+            self.ingress.ask_key_frame,
+            self.outlet.engine.encoding,
+        )
 
     def receive(self, *packets: bytes, now: float = 10.0) -> None:
         for one in packets:

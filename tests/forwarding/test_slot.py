@@ -152,7 +152,17 @@ def test_no_sender_report_is_made_up() -> None:
     slot, _ = track.slot(10.0)
     track.send(0, 10.0, KEY)
     assert slot.sender_report(10.0) == b""
-    assert slot.report_deadline == 11.0
+    assert slot.report_deadline is None
+    track.encoding.sender_report(NTP, 0, 10.7)
+    assert slot.report_deadline == 10.7
+
+
+def test_reports_of_a_connection_come_together() -> None:
+    track = Track()
+    slot, _ = track.slot(10.0)
+    track.send(0, 10.0, KEY)
+    track.encoding.sender_report(NTP, 0, 10.0)
+    assert [n for n in range(40) if slot.sender_report(10.03 + n / 10, 0.3)] == [0, 8, 16, 24, 32]
 
 
 def test_no_sender_report_while_it_waits() -> None:

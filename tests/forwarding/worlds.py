@@ -26,13 +26,20 @@ from sfu.wire.transport_feedback import Feedback, write_fci
 from tests.flow.layers.streams import DESCRIPTOR_ID
 from tests.flow.layers.svc import av1_views, stream, structure_of
 from tests.forwarding.doubles import FEEDBACK, H264, IDS, OPUS, VP8, VP9, accepted, packet, section
-from tests.forwarding.rig import naming, simulcast
+from tests.forwarding.rig import simulcast
 
 AV1 = Codec(45, "AV1", 90_000, 1, "profile=0", FEEDBACK, 46)
 CODECS = {"vp8": VP8, "vp9": VP9, "av1": AV1, "h264": H264, "opus": OPUS}
 LAYERED = {**IDS, extensions.DEPENDENCY_DESCRIPTOR: DESCRIPTOR_ID}
-HERE = ("192.0.2.1", 9)
-SUBSCRIBERS = 3
+# Bytes of extensions that a publisher may send.
+SAID = {
+    extensions.AUDIO_LEVEL: 1,
+    extensions.ABS_SEND_TIME: 3,
+    extensions.TRANSPORT_WIDE: 2,
+    extensions.PLAYOUT_DELAY: 3,
+    extensions.VIDEO_ORIENTATION: 1,
+}
+HERE, SUBSCRIBERS = ("192.0.2.1", 9), 3
 PICTURES = 240  # of AV1, which are all made before
 
 
@@ -157,7 +164,7 @@ class World:
         )
         self.publisher = MediaLink(Wire(engine))
         asked = self.publisher.ingress.ask_key_frame
-        self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked)
+        self.publication = Publication("t_1", "p_1", "0", "camera", False, entry, asked, engine.encoding)
         self.publisher.ingress.configure([(self.publication, entry)], reduced_size=True)
         self.subscribers = [self._subscriber(n) for n in range(SUBSCRIBERS)]
         for subscriber in self.subscribers:
@@ -242,6 +249,10 @@ class Camera:
         self._picture = random.randrange(1 << 15)
         self._tl0 = random.randrange(256)
         self._ssrc = {"q": 2000, "f": 3000}.get(rid, 1000)
+        # What packets say of themselves, most of them alike, and how often they say whose they are.
+        self._said = [uri for uri in SAID if random.random() < 0.4]
+        self._named = random.choice((0.0, 0.1, 1.0))
+        self._transport_wide = random.randrange(1 << 16)
         if codec == "av1":
             self._av1 = stream(
                 PICTURES, 2, only_keys=random.random() < 0.5, key_every=random.randrange(8, 40)
@@ -310,13 +321,27 @@ class Camera:
 
     def _packet(self, payload: bytes, marker: bool) -> bytes:
         self._seq += 1
-        block = naming(self._rid) if self._rid else b""
+        block = self._block()
         payload_type = CODECS[self._codec].payload_type
         padding = 0 if payload else 20
         return packet(
             self._seq, self._stamp, payload, ssrc=self._ssrc, payload_type=payload_type, marker=marker, block=block,
             padding=padding,
         )  # fmt: skip
+
+    def _block(self) -> bytes:
+        """The header extension of one packet."""
+        random = self._random
+        elements = []
+        if self._rid and (random.random() < self._named or self._seq & 15 < 3):
+            elements += [(4, b"0"), (10, self._rid.encode())]
+        for uri in self._said:
+            if random.random() < 0.9:
+                self._transport_wide += 1
+                size = SAID[uri] if random.random() < 0.98 else random.randrange(1, 20)
+                data = (self._transport_wide & 0xFFFF).to_bytes(2, "big") + bytes(18)
+                elements.append((IDS[uri], data[:size]))
+        return extensions.build(elements, allow_two_byte=random.random() < 0.5)
 
 
 Step = tuple[str, tuple[object, ...]]

@@ -185,7 +185,9 @@ def test_a_flood_of_views_costs_ten_divisions_a_second(monkeypatch: pytest.Monke
     assert 2 <= len(divided) <= 12
 
 
-def test_while_nothing_flows_nothing_is_divided_and_its_start_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_nothing_flows_nothing_is_divided_and_its_start_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World()
     camera = world.camera(rids=("f",))
     camera.off = True

@@ -26,10 +26,10 @@ class Vp8Layer(Layer):
 class Vp8Reader:
     """Reads the payload descriptors of one encoding; `without` reads packets that have no picture id."""
 
-    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "_without")
+    __slots__ = ("_descriptor", "_layer", "_numbers", "_stop", "without")
 
     def __init__(self, without: LayerReader | None = None) -> None:
-        self._without = without
+        self.without = without
         self._numbers = Numbers()
         # The descriptor read last, without its first byte, which may differ within a picture.
         self._descriptor = b"none"
@@ -38,7 +38,7 @@ class Vp8Reader:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        return self._without.sizes if self._without is not None else ()
+        return self.without.sizes if self.without is not None else ()
 
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet
@@ -48,7 +48,7 @@ class Vp8Reader:
             return self._layer
         found = read_descriptor(packet, start, view.payload_end)
         if found is None:
-            return self._without.read(view, key_frame) if self._without is not None else None
+            return self.without.read(view, key_frame) if self.without is not None else None
         number = self._numbers.unwrap(found.picture_id, found.picture_id_bits, view.timestamp)
         layer = Vp8Layer(
             # Packets of another shape can't have the same answer.

@@ -45,6 +45,16 @@ class Vp9Reader:
         self._inner: Vp9Layer | None = None
         self._last: Vp9Layer | None = None  # of the last packet of the layer frame
 
+    @property
+    def last(self) -> tuple[bytes, int, Layer] | None:
+        """First bytes of payloads, which bits of the first one count, and the layer of packets that begin so.
+
+        They don't end their layer frame.
+        """
+        return (
+            (bytes((self._flags,)) + self._descriptor, 0xF7, self._inner) if self._inner is not None else None
+        )
+
     def read(self, view: RtpView, key_frame: bool = False) -> Layer | None:
         packet = view.packet
         start = view.payload_start

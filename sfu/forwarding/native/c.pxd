@@ -162,3 +162,102 @@ cdef extern from "leg.h" nogil:
     void leg_remember(c_leg *, const decision *)
     void leg_forget(c_leg *)
     size_t legs_send(c_leg **, size_t begin, size_t count, const packet *)
+
+cdef extern from "rtp.h" nogil:
+    struct rtp:
+        int marker
+        uint8_t payload_type
+        uint16_t seq16
+        uint16_t extension_profile
+        uint32_t timestamp
+        uint32_t ssrc
+        size_t extension_start
+        size_t extension_end
+        size_t payload_start
+        size_t payload_end
+    struct element:
+        unsigned int id
+        size_t start
+        size_t size
+    int rtp_parse(const unsigned char *packet, size_t size, rtp *view)
+    int rtp_next_element(const unsigned char *packet, const rtp *view, size_t *position, element *element)
+    int rtp_find_element(const unsigned char *packet, const rtp *view, unsigned int id, element *element)
+    uint16_t get16(const unsigned char *at)
+
+cdef extern from "template.h" nogil:
+    int PACKET_MAX
+    struct translation:
+        uint8_t payload_type
+        uint8_t stamp_id
+        uint8_t send_time_id
+        uint8_t descriptor_id
+        int in_descriptor
+        int copying
+        uint8_t *copies
+    struct template:
+        unsigned char *bytes
+        size_t size
+        size_t stamp_at
+        size_t send_time_at
+        size_t descriptor_at
+        size_t patch_at
+    int template_write(const translation *, const unsigned char *packet, const rtp *view, uint32_t send_time,
+                       template *template)
+
+cdef extern from "vp8.h" nogil:
+    struct vp8_layer:
+        int64_t key
+        int64_t picture
+        int temporal
+        int sync
+        int bits
+        int tl0_index
+    struct vp8_reader:
+        vp8_layer layer
+        size_t described
+    int vp8_read(vp8_reader *, const unsigned char *payload, size_t size, uint32_t timestamp)
+
+cdef extern from "track.h" nogil:
+    int TRACK_LAYERS
+    int TRACK_DESCRIPTOR_MAX
+    double TRACK_LOOK
+    enum track_codec:
+        CODEC_OTHER
+        CODEC_NONE
+        CODEC_VP8
+        CODEC_VP9
+        CODEC_H264
+        CODEC_AV1
+    struct c_track "track":
+        uint32_t ssrc
+        uint8_t payload_type
+        int ready
+        int waiting
+        track_codec codec
+        int64_t highest
+        int64_t packets
+        int64_t received
+        uint32_t timestamp
+        double arrived
+        double jitter
+        double clock_rate
+        int guarded
+        int64_t unwrapped
+        int64_t newest
+        int64_t frames
+        int64_t key_timestamp
+        double last_at
+        double look_at
+        int watched
+        int64_t *layer_bytes
+        double layers_at
+        unsigned char *descriptor
+        unsigned char mask
+        unsigned char flags
+        size_t described
+    void track_init(c_track *)
+    int track_arrive(c_track *, int64_t seq, uint32_t timestamp, double now)
+    int64_t track_unwrap(c_track *, uint16_t seq16)
+    int track_plain(const c_track *, const unsigned char *packet, const rtp *view, double now, int64_t *seq)
+    int track_may_begin(track_codec, const unsigned char *payload, size_t size)
+    int track_same_layer(const c_track *, const unsigned char *packet, const rtp *view)

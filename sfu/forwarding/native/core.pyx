@@ -8,9 +8,15 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from sfu.forwarding.native.c cimport *
+
+from time import monotonic
+
+from sfu.flow.layers.vp8 import Vp8Layer
+from sfu.wire.extensions import abs_send_time
+from sfu.wire.rtp import parse as parse_rtp
 
 # Their pointers into each other hold as long as they do: the collector of cycles must not take what is referred to.
 # (`no_gc_clear` below; every cycle they may be in has Python objects in it, which can be cleared.)
@@ -23,8 +29,17 @@ cdef enum:
     # Destinations kept without a connection: handshakes and STUN of strangers.
     STRANGERS = 256
 
+cdef class Intake
+cdef class Track
+cdef class Way
+
 include "meter.pxi"
 include "outbox.pxi"
 include "link.pxi"
-include "inbox.pxi"
 include "leg.pxi"
+include "history.pxi"
+include "vp8.pxi"
+include "track.pxi"
+include "intake.pxi"
+include "inbox.pxi"
+include "peek.pxi"

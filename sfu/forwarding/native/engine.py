@@ -1,14 +1,18 @@
 """The native engine, as `sfu.forwarding.engine` describes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sfu.forwarding.egress import Egress
+from sfu.forwarding.encoding import Encoding
 from sfu.forwarding.engine import Engine, Fan
+from sfu.forwarding.ingress import AudioLevels
 from sfu.forwarding.native import core
+from sfu.forwarding.native.sources import NativeEncoding, NativeIngress
 from sfu.forwarding.native.streams import NativeEgress, NativeSlot
 from sfu.forwarding.outlet import Outlet
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.slot import Slot
+from sfu.wire.sdp import Codec
 
 
 class NativeEngine(Engine):
@@ -43,6 +47,14 @@ class NativeEngine(Engine):
     ) -> Slot:
         assert isinstance(egress, NativeEgress)
         return NativeSlot(mid, kind, profile, egress, sync, on_change, steered=steered)
+
+    def ingress(self, outlet: Outlet, on_audio_level: AudioLevels | None) -> NativeIngress:
+        return NativeIngress(outlet, on_audio_level)
+
+    def encoding(
+        self, rid: str, codec: Codec, ids_in: Mapping[str, int], ask_key_frame: Callable[[Encoding], None]
+    ) -> NativeEncoding:
+        return NativeEncoding(rid, codec, ids_in, ask_key_frame)
 
     def fan(self, slots: Sequence[Slot]) -> Fan | None:
         return core.Fan(slots) if all(isinstance(slot, NativeSlot) for slot in slots) else None

@@ -24,6 +24,8 @@ cdef class Inbox:
 
     cdef c_inbox c
     cdef dict _links  # by the sender's address as the kernel writes it
+    cdef bint _given  # something went up since the batch began
+    cdef Py_ssize_t _datagrams, _bytes
 
     def __cinit__(self, int fd):
         self._links = {}
@@ -43,7 +45,7 @@ cdef class Inbox:
 
     def read(self, int most, double now, on_datagram, on_failure):
         cdef int found, number
-        cdef Py_ssize_t datagrams = 0, size = 0
+        self._given = False
         while most > 0 and self.c.fd >= 0:
             with nogil:
                 found = inbox_read(&self.c, most)
@@ -51,15 +53,28 @@ cdef class Inbox:
                 break
             most -= found if found > 0 else 1
             for number in range(found):
-                datagrams += 1
-                size += self.c.datagrams[number].size
+                self._datagrams += 1
+                self._bytes += self.c.datagrams[number].size
                 try:
                     self._give(&self.c.datagrams[number], now, on_datagram)
                 except Exception:
                     on_failure()
-            if 0 < found < INBOX_BATCH:
-                break
-        return datagrams, size
+        return self._given
+
+    def run(self, int most, Outbox outbox not None, on_datagram, on_failure, on_batch):
+        cdef double now = monotonic()
+        outbox.held = True
+        try:
+            if self.read(most, now, on_datagram, on_failure):
+                on_batch(now)
+        finally:
+            outbox.held = False
+        outbox.leave()
+
+    def counts(self):
+        counted = self._datagrams, self._bytes
+        self._datagrams = self._bytes = 0
+        return counted
 
     def close(self):
         self.c.fd = -1
@@ -71,7 +86,11 @@ cdef class Inbox:
             link = self._links.get(sender_key(&one.sender, one.sender_size))
             if link is not None and link.c.receiving != NULL:
                 opened = link_open(&link.c, one.data, one.size)
-                if opened >= 0:
+                if opened >= 0 and not (
+                    link.intake is not None and link.intake.taken(one.data, <size_t>opened, None, now)
+                ):
+                    self._given = True
                     link.on_rtp((<char *>one.data)[:opened], now)
                 return
+        self._given = True
         on_datagram((<char *>one.data)[:one.size], sender_address(&one.sender), now)

@@ -101,27 +101,37 @@ cdef class Fan:
     def send(self, bytes template not None, int64_t seq, uint32_t timestamp, size_t payload_size, size_t stamp_at,
              double now, layer, size_t patch_at):
         cdef packet one
-        cdef Outbox outbox
-        cdef size_t place = 0
         one.template, one.size, one.payload_size = <const unsigned char *>template, len(template), payload_size
         one.seq, one.timestamp, one.stamp_at, one.now = seq, timestamp, stamp_at, now
         one.layered = layer is not None
         one.layer_key = layer.key if one.layered else 0
         one.patch_at = patch_at
+        self._send(&one, template, layer, None, None)
+
+    cdef int _send(self, const packet *one, bytes template, layer, Way way, Track track) except -1:
+        """Without a `template` or a `layer` as Python has them, `way` and `track` make them when they are needed."""
+        cdef Outbox outbox
+        cdef size_t place = 0
         try:
             while True:
                 if self._count - place < WORTH_RELEASING:
-                    place = legs_send(self._c, place, self._count, &one)
+                    place = legs_send(self._c, place, self._count, one)
                 else:
                     with nogil:
-                        place = legs_send(self._c, place, self._count, &one)
+                        place = legs_send(self._c, place, self._count, one)
                 if place == self._count:
-                    break
+                    return 0
+                if template is None:
+                    template = way.told()
                 slot = self._slots[<Py_ssize_t>place]
-                if not one.layered or seq <= self._c[place].whole_until:
-                    slot.send(template, seq, timestamp, payload_size, stamp_at, now)
+                if not one.layered or one.seq <= self._c[place].whole_until:
+                    slot.send(template, one.seq, one.timestamp, one.payload_size, one.stamp_at, one.now)
                 else:
-                    slot.send_layer(template, seq, timestamp, payload_size, stamp_at, now, layer, patch_at)
+                    if layer is None:
+                        layer = track.layer()
+                    slot.send_layer(
+                        template, one.seq, one.timestamp, one.payload_size, one.stamp_at, one.now, layer, one.patch_at
+                    )
                 place += 1
         finally:  # what was sent leaves, whatever became of the others
             for outbox in self._outboxes:

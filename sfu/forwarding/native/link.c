@@ -7,18 +7,6 @@
 /* sfu/flow/pacing.py: what may leave at once, in seconds at the rate. */
 #define WINDOW 0.005
 
-static void put16(unsigned char *at, uint16_t value)
-{
-    at[0] = (unsigned char)(value >> 8);
-    at[1] = (unsigned char)value;
-}
-
-static void put32(unsigned char *at, uint32_t value)
-{
-    put16(at, (uint16_t)(value >> 16));
-    put16(at + 2, (uint16_t)value);
-}
-
 int link_send(struct link *link, const unsigned char *template, size_t size, const struct changes *changes)
 {
     if (link->session == NULL || link->box == NULL || size < 12 || size > PACKET_MAX)

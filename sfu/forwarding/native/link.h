@@ -8,6 +8,7 @@
 #define SFU_LINK_H
 
 #include "outbox.h"
+#include "template.h"
 
 /* libsrtp's srtp_protect: encrypts in place and adds the tag; 0 = done. And srtp_unprotect, which undoes it. */
 typedef int (*protect_function)(void *session, void *packet, int *size);
@@ -47,10 +48,8 @@ struct changes {
     size_t patch_size;  /* 0 = none */
 };
 
-/* Longer templates are refused, as in sfu/transport/seam.py. */
-#define PACKET_MAX 2048
-
-/* Protect a changed copy of the template and queue it; 0 if it can't be, and then nothing has changed. */
+/* Protect a changed copy of the template and queue it; 0 if it can't be, and then nothing has changed. Templates above
+ * PACKET_MAX are refused. */
 int link_send(struct link *link, const unsigned char *template, size_t size, const struct changes *changes);
 
 /* Decrypt a packet of `size` bytes in place; the size of what is left, or -1 if it is not authentic or came before. */

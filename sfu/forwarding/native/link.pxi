@@ -9,6 +9,7 @@ cdef class Link:
     cdef Box _box
     cdef object _keep  # the sessions' owner
     cdef public object on_rtp
+    cdef public Intake intake
     cdef object _times
     cdef object _entries
 

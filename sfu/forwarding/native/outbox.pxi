@@ -48,6 +48,7 @@ cdef class Outbox:
     cdef Py_ssize_t _most
     cdef object _on_waiting
     cdef bint _told
+    cdef bint held  # it is flushed soon in any case
 
     def __cinit__(self, int fd, bint gso, on_waiting):
         outbox_init(&self.c, fd, gso)
@@ -67,7 +68,7 @@ cdef class Outbox:
 
     cdef int waiting(self) except -1:
         """Packets were queued: have them flushed, if that is not under way."""
-        if self.c.count and not self._told:
+        if self.c.count and not self._told and not self.held:
             self._told = True
             self._on_waiting()
         return 0
@@ -85,14 +86,19 @@ cdef class Outbox:
         outbox_commit(&self.c, &box.c, size)
         self.waiting()
 
-    def flush(self):
-        cdef sent_counts counts
+    cpdef leave(self):
         self._told = False
         if self.c.count:
             with nogil:
                 outbox_flush(&self.c)
             self._tidy()
-        counts = self.c.counts
+
+    def flush(self):
+        self.leave()
+        return self.counts()
+
+    def counts(self):
+        cdef sent_counts counts = self.c.counts
         memset(&self.c.counts, 0, sizeof(self.c.counts))
         return counts.datagrams, counts.bytes, counts.sends, counts.buffer_full, counts.unreachable
 

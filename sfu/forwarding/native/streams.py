@@ -6,8 +6,7 @@ reads and writes it as before, so whichever of both sends a packet, the other go
 
 import secrets
 from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, cast
+from typing import cast
 
 from sfu.flow.bandwidth import BandwidthEstimator
 from sfu.flow.bandwidth.sent import SentPackets
@@ -18,19 +17,10 @@ from sfu.flow.renumber import Renumber
 from sfu.flow.resend import ResendBudget
 from sfu.forwarding.egress import Egress, Outgoing
 from sfu.forwarding.native.core import Leg, Link
+from sfu.forwarding.native.sharing import shared
 from sfu.forwarding.outlet import Outlet
 from sfu.forwarding.profile import SendProfile
 from sfu.forwarding.slot import Slot
-
-
-def shared(record: str, name: str) -> Any:
-    """An attribute that is `name` of the record that `self` has under `record`."""
-    owner = attrgetter(record)
-
-    def write(self: object, value: object) -> None:
-        setattr(owner(self), name, value)
-
-    return property(attrgetter(f"{record}.{name}"), write)
 
 
 class _Pacer(Pacer[Outgoing]):

@@ -1,0 +1,86 @@
+# One publisher's packets, as far as they are plain: from decrypted bytes to the track they belong to.
+
+cdef enum:
+    # Arrivals that wait to be told: some more than a second of the densest stream has in one tenth of it.
+    ARRIVALS = 1024
+
+cdef struct arrival:
+    uint16_t seq16
+    double at
+
+
+cdef class Intake:
+    """What `Ingress` says of a connection. `take` is True for a packet that is dealt with; else nothing has changed."""
+
+    cdef dict _tracks  # by SSRC
+    cdef arrival *_arrivals
+    cdef int _count
+    cdef unsigned int _transport_wide_id, _level_id
+    # Whether packets need nothing but what is done here; whether feedback on arrivals, and a report, are on their way.
+    cdef public bint open, feedback_due, report_due
+    cdef public uint32_t feedback_ssrc
+
+    def __cinit__(self):
+        self._tracks = {}
+
+    def __dealloc__(self):
+        PyMem_Free(self._arrivals)
+
+    def configure(self, bint open, unsigned int transport_wide_id, unsigned int level_id):
+        """Ids of extensions, 0 = none; of an audio level, if somebody watches it."""
+        self.open, self._transport_wide_id, self._level_id = open, transport_wide_id, level_id
+        self._tracks.clear()
+
+    def know(self, uint32_t ssrc, Track track not None):
+        """Packets of this SSRC are of this track."""
+        self._tracks[ssrc] = track
+
+    def forget(self):
+        self._tracks.clear()
+
+    def arrivals(self):
+        """The transport-wide numbers of packets that were taken, with when they came; each is told once."""
+        cdef int count = self._count
+        self._count = 0
+        return [(self._arrivals[number].seq16, self._arrivals[number].at) for number in range(count)]
+
+    def take(self, bytes packet not None, double now):
+        return self.taken(<const unsigned char *>packet, <size_t>len(packet), packet, now)
+
+    cdef bint taken(self, const unsigned char *data, size_t size, bytes packet, double now) except -1:
+        """`packet`: the same as an object, if there is one."""
+        cdef rtp view
+        cdef Track track
+        cdef int64_t seq
+        if not self.open or not self.report_due or not rtp_parse(data, size, &view):
+            return False
+        track = self._tracks.get(view.ssrc)
+        if track is None or not track_plain(&track.c, data, &view, now, &seq):
+            return False
+        if self._level_id and track.c.codec == CODEC_NONE and self._heard(data, &view):
+            return False
+        if self._transport_wide_id and not self._noted(data, &view, now):
+            return False
+        track.forward(data, size, &view, (<const char *>data)[:size] if packet is None else packet, seq, now)
+        return True
+
+    cdef bint _heard(self, const unsigned char *data, const rtp *view):
+        """Whether the packet tells how loud it is."""
+        cdef element found
+        return rtp_find_element(data, view, self._level_id, &found) and found.size == 1
+
+    cdef bint _noted(self, const unsigned char *data, const rtp *view, double now) except -1:
+        """Note the packet's transport-wide number, if it has one; False if Python is to."""
+        cdef element found
+        if not rtp_find_element(data, view, self._transport_wide_id, &found) or found.size != 2:
+            return True
+        if not self.feedback_due or self._count == ARRIVALS:
+            return False
+        if self._arrivals == NULL:
+            self._arrivals = <arrival *>PyMem_Calloc(ARRIVALS, sizeof(arrival))
+            if self._arrivals == NULL:
+                raise MemoryError
+        self._arrivals[self._count] = arrival(seq16=get16(data + found.start), at=now)
+        self._count += 1
+        self.feedback_ssrc = view.ssrc
+        return True
