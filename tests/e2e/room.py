@@ -235,7 +235,8 @@ class Person:
         begun = time.monotonic()
         while (latest := await self.heights()) != [lines]:
             assert time.monotonic() - begun < within, (
-                f"waited {within} s for {lines} lines; {latest}\n{self.page.report()}"
+                f"waited {within} s for {lines} lines; {latest}\n"
+                f"{await self.page.evaluate('aiosfu.bandwidth')}\n{self.page.report()}"
             )
             await asyncio.sleep(0.02)
 

