@@ -134,7 +134,8 @@ class BandwidthEstimator:
     def feedback(self, feedback: Feedback, now: float) -> bool:
         """Transport-wide feedback came; True when the target changed noticeably."""
         packets = self._packets
-        told = self._probing.cluster is not None and self._probing.cluster.read(packets, feedback)
+        cluster = self._probing.cluster
+        told = cluster is not None and cluster.read(packets, feedback)
         receipt = packets.match(feedback)
         sends, arrivals = receipt.sends, receipt.arrivals
         if not sends:
@@ -158,10 +159,10 @@ class BandwidthEstimator:
             return False
         delays = list(map(sub, arrivals, sends))
         self._standing.update(delays, now)
-        if self._probing.cluster is not None and not self._noisy():
+        if cluster is not None and not self._noisy():
             queue = min(delays[-_NEWEST:]) - self._standing.base
             if queue > _FULL + self._standing.spread * _JITTER:
-                self._probing.cluster.cut()
+                cluster.cut()
         if receipt.gap:
             self._busy = BusyRate()
         self._busy.update(sends, arrivals, receipt.sizes, self._standing.base, now)

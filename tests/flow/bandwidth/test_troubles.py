@@ -35,8 +35,9 @@ def test_without_media_a_bucket_is_not_believed_either(media: float) -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_long_probe_ends_when_it_has_filled_the_link(seed: int) -> None:
     """Sent to its end, it fills a queue of 0.7 s."""
-    path = Path(rate=_constant(4e5), seconds=40, queue=1.0, bucket=3000, wish=_constant(6e6), seed=seed)
-    path.media = _constant(3.5e5)
+    path = Path(
+        rate=_constant(4e5), seconds=40, queue=1.0, bucket=3000, wish=_constant(6e6), media=_constant(3.5e5), seed=seed
+    )  # fmt: skip
     figures = path.run()
     assert figures.probes > 2
     assert max(wait for at, wait in figures.queued if at > 5) < 0.5
