@@ -34,7 +34,18 @@ MAX_SILENCE = 2.5
 class Member:
     """One participant of one room."""
 
-    __slots__ = ("_described", "direct", "id", "name", "nodes", "outbox", "publications", "role", "room", "secret")
+    __slots__ = (
+        "_described",
+        "direct",
+        "id",
+        "name",
+        "nodes",
+        "outbox",
+        "publications",
+        "role",
+        "room",
+        "secret",
+    )
 
     def __init__(
         self,
