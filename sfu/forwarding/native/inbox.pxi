@@ -44,9 +44,10 @@ cdef class Inbox:
             self._links[key] = link
 
     def read(self, int most, double now, on_datagram, on_failure):
-        cdef int found, number
+        cdef int found, number, whole
         self._given = False
         while most > 0 and self.c.fd >= 0:
+            whole = min(most, INBOX_BATCH)
             with nogil:
                 found = inbox_read(&self.c, most)
             if found == 0:
@@ -59,6 +60,8 @@ cdef class Inbox:
                     self._give(&self.c.datagrams[number], now, on_datagram)
                 except Exception:
                     on_failure()
+            if 0 < found < whole:  # there was no more
+                break
         return self._given
 
     def run(self, int most, Outbox outbox not None, on_datagram, on_failure, on_batch):
