@@ -203,11 +203,13 @@ class Intake:
         level_id: int,
         on_level: Callable[[Any, int, float], None],
         on_other: Callable[[Any, bytes, float], None],
+        on_feedback_due: Callable[[float], None],
     ) -> None:
         """Ids of extensions, 0 = none; of the audio level, if somebody watches it. No SSRC is known from here on.
 
         `on_level` is told each level of a plain packet before that is forwarded, with its encoding; `on_other` is given
-        the packet if it is not plain any more then.
+        the packet if it is not plain any more then. `on_feedback_due` is told of the first arrival that waits for
+        feedback, while that is not on its way.
         """
 
     def know(self, ssrc: int, track: Track) -> None: ...
