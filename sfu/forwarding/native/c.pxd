@@ -88,6 +88,7 @@ cdef extern from "inbox.h" nogil:
     int inbox_init(c_inbox *, int fd)
     void inbox_free(c_inbox *)
     int inbox_read(c_inbox *, unsigned int most)
+    void inbox_fence(const datagram *, size_t size)
     int inbox_is_rtp(const datagram *)
 
 cdef extern from "link.h" nogil:

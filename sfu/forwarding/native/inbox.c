@@ -7,6 +7,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 int inbox_init(struct inbox *inbox, int fd)
 {
     memset(inbox, 0, sizeof *inbox);
@@ -21,6 +28,11 @@ void inbox_free(struct inbox *inbox)
     inbox->space = NULL;
 }
 
+void inbox_fence(const struct datagram *datagram, size_t size)
+{
+    ASAN_POISON_MEMORY_REGION(datagram->data + size, INBOX_DATAGRAM - size);
+}
+
 int inbox_read(struct inbox *inbox, unsigned most)
 {
     struct mmsghdr messages[INBOX_BATCH];
@@ -28,6 +40,7 @@ int inbox_read(struct inbox *inbox, unsigned most)
     const unsigned count = most < INBOX_BATCH ? most : INBOX_BATCH;
 
     memset(messages, 0, sizeof messages);
+    ASAN_UNPOISON_MEMORY_REGION(inbox->space, (size_t)INBOX_BATCH * INBOX_DATAGRAM);
     for (unsigned i = 0; i < count; i++) {
         pieces[i] = (struct iovec){inbox->space + (size_t)i * INBOX_DATAGRAM, INBOX_DATAGRAM};
         messages[i].msg_hdr.msg_iov = &pieces[i];
@@ -44,6 +57,7 @@ int inbox_read(struct inbox *inbox, unsigned most)
         inbox->datagrams[i].sender_size = messages[i].msg_hdr.msg_namelen;
         if (inbox->datagrams[i].sender_size > sizeof inbox->datagrams[i].sender) /* what there would have been */
             inbox->datagrams[i].sender_size = sizeof inbox->datagrams[i].sender;
+        inbox_fence(&inbox->datagrams[i], inbox->datagrams[i].size);
     }
     return found;
 }

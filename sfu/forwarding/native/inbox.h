@@ -34,6 +34,10 @@ void inbox_free(struct inbox *inbox);
  * (an ICMP answer to something sent before). */
 int inbox_read(struct inbox *inbox, unsigned most);
 
+/* Where AddressSanitizer looks on (`make sanitize`), reads behind the first `size` bytes of a datagram are found, until
+ * the next are read. */
+void inbox_fence(const struct datagram *datagram, size_t size);
+
 /* Whether a datagram may be an SRTP packet: neither SRTCP nor anything else (RFC 7983 7, RFC 5761 4). */
 int inbox_is_rtp(const struct datagram *datagram);
 

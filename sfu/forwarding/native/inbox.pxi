@@ -89,9 +89,10 @@ cdef class Inbox:
             link = self._links.get(sender_key(&one.sender, one.sender_size))
             if link is not None and link.c.receiving != NULL:
                 opened = link_open(&link.c, one.data, one.size)
-                if opened >= 0 and not (
-                    link.intake is not None and link.intake.taken(one.data, <size_t>opened, None, now)
-                ):
+                if opened < 0:
+                    return
+                inbox_fence(one, <size_t>opened)
+                if link.intake is None or not link.intake.taken(one.data, <size_t>opened, None, now):
                     self._given = True
                     link.on_rtp((<char *>one.data)[:opened], now)
                 return
