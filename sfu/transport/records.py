@@ -32,7 +32,8 @@ _WINDOW = 64
 _MOST_UNREAD = 64
 _ALERT, _HANDSHAKE, _DATA = 21, 22, 23
 _CLOSE_NOTIFY = b"\x01\x00"
-_FATAL = 2
+_FATAL = b"\x02"
+_FINISHED = b"\x14"
 
 
 @dataclass(slots=True)
@@ -122,13 +123,16 @@ class Records:
             return
         self._note(number)
         if kind == _DATA:
+            self._flight = b""  # who sends data has it
             if self._arrived is None:
                 self._arrived = deque(maxlen=_MOST_UNREAD)
             self._arrived.append(content)
         elif kind == _ALERT:
-            self._closed = self._closed or content == _CLOSE_NOTIFY or content[:1] == bytes((_FATAL,))
-        elif kind == _HANDSHAKE and self._flight:
-            self._leaving.append(self._flight)  # it repeats its own, so it has missed this one
+            self._closed = self._closed or content == _CLOSE_NOTIFY or content[:1] == _FATAL
+        elif kind == _HANDSHAKE and content[:1] == _FINISHED and self._flight and not self._leaving:
+            # It repeats its own, so it has missed this one. Once for a datagram, which is no shorter; whoever asks for
+            # another handshake gets no answer (RFC 5246 7.4.1.1).
+            self._leaving.append(self._flight)
 
     def _is_repeated(self, number: int) -> bool:
         behind = self._highest - number

@@ -13,9 +13,10 @@ from sfu.transport import seam
 from sfu.transport.records import Keys, Records, derive
 
 HANDSHAKE = 22
+FINISHED = b"\x14" + bytes(23)
 
 
-def flights(connection: SSL.Connection) -> bytes:
+def flights(connection: SSL.Connection | Records) -> bytes:
     sent = b""
     with suppress(SSL.Error):
         while True:
@@ -180,14 +181,53 @@ def test_who_repeats_its_last_flight_gets_ours_again() -> None:
     server.bio_write(forged)
     with pytest.raises(SSL.WantReadError):
         server.bio_read(2000)
-    client._protect(HANDSHAKE, b"finished")
+    client._protect(HANDSHAKE, FINISHED)
     again = client.bio_read(2000)
     server.bio_write(again)
     assert server.bio_read(2000) == made.of_server
-    server._protect(HANDSHAKE, b"finished")
+    server.bio_write(again)  # by somebody who has heard it
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+    server._protect(HANDSHAKE, FINISHED)
     client.bio_write(server.bio_read(2000))  # that is the answer to what it missed itself: no ping-pong
     with pytest.raises(SSL.WantReadError):
         client.bio_read(2000)
+
+
+@pytest.mark.parametrize(
+    "message", [b"\0\0\0\0", b"\1" + bytes(60), b""], ids=["hello request", "hello", "none"]
+)
+def test_who_wants_to_negotiate_again_gets_no_answer(message: bytes) -> None:
+    server, client = two()
+    for one, other in ((server, client), (client, server)):
+        one._protect(HANDSHAKE, message)
+        other.bio_write(one.bio_read(2000))
+        with pytest.raises(SSL.WantReadError):
+            other.bio_read(2000)
+        one.send(b"goes on")
+        other.bio_write(one.bio_read(2000))
+        assert other.recv(2000) == b"goes on"
+
+
+def test_one_datagram_gets_the_last_flight_once() -> None:
+    server, client = two()
+    for _ in range(40):
+        client._protect(HANDSHAKE, FINISHED)
+    server.bio_write(flights(client))
+    assert server.bio_read(2000)
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+
+
+def test_who_has_sent_data_has_had_the_last_flight() -> None:
+    server, client = two()
+    client._protect(HANDSHAKE, FINISHED)
+    late = client.bio_read(2000)
+    client.send(b"x")
+    server.bio_write(client.bio_read(2000))
+    server.bio_write(late)
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
 
 
 @pytest.mark.parametrize(
