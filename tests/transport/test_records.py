@@ -1,7 +1,7 @@
 """Records after a handshake of OpenSSL, whose other end goes on as OpenSSL: both must understand each other."""
 
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from sfu.transport import seam
-from sfu.transport.records import Keys, Records, derive
+from sfu.transport.records import Records, derive
 
 HANDSHAKE = 22
+# RFC 7627; openssl/ssl.h.
+NO_EXTENDED_MASTER_SECRET = 1
 FINISHED = b"\x14" + bytes(23)
 
 
@@ -33,10 +35,11 @@ class Pair(NamedTuple):
     of_client: bytes
 
 
-def shaken(ciphers: bytes | None = None) -> Pair:
+def shaken(ciphers: bytes | None = None, option: int = 0) -> Pair:
     ends = []
     for role in ("accept", "connect"):
         context = seam.make_certificate()._create_ssl_context(SRTP_PROFILES)
+        context.set_options(option)
         if ciphers is not None:
             context.set_cipher_list(ciphers)
         connection = SSL.Connection(context)
@@ -260,6 +263,31 @@ def test_what_was_said_before_the_goodbye_is_heard() -> None:
         server.recv(2000)
 
 
+def test_what_is_said_after_the_goodbye_is_not_heard() -> None:
+    server, client = two()
+    client.shutdown()
+    client.send(b"not quite the last words")
+    client._protect(HANDSHAKE, FINISHED)
+    server.bio_write(flights(client))
+    with pytest.raises(SSL.ZeroReturnError):
+        server.recv(2000)
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+
+
+def test_what_fits_into_no_record_is_refused() -> None:
+    server, client = two()
+    longest = bytes(2**14)
+    server.send(longest)
+    client.bio_write(server.bio_read(2000))
+    assert client.recv(2000) == longest
+    for size in (2**14 + 1, 2**16):
+        with pytest.raises(SSL.Error):
+            server.send(bytes(size))
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+
+
 def test_what_nobody_reads_is_bounded() -> None:
     server, client = two()
     for number in range(100):
@@ -285,6 +313,39 @@ def test_without_the_last_flight_openssl_goes_on() -> None:
         assert Records.after(made.server, written, server=True) is None
 
 
+class Other:
+    """An OpenSSL whose secrets aren't what they are taken for."""
+
+    def __init__(self, connection: SSL.Connection, **told: bytes) -> None:
+        self._connection = connection
+        self._told = told
+
+    def __getattr__(self, name: str) -> object:
+        return (lambda: self._told[name]) if name in self._told else getattr(self._connection, name)
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_with_keys_that_openssl_did_not_use_openssl_goes_on(server: bool) -> None:
+    made = shaken()
+    own, written = (made.server, made.of_server) if server else (made.client, made.of_client)
+    assert Records.after(cast(Any, Other(own)), written, server=server) is not None
+    assert Records.after(own, written, server=not server) is None
+    told = {"master_key": bytes(48), "server_random": bytes(32), "client_random": bytes(32)}
+    for name, value in told.items():
+        assert Records.after(cast(Any, Other(own, **{name: value})), written, server=server) is None
+    assert Records.after(own, written[:-1] + bytes([written[-1] ^ 1]), server=server) is None
+
+
+@pytest.mark.parametrize("option", [0, NO_EXTENDED_MASTER_SECRET])
+def test_with_and_without_an_extended_master_secret(option: int) -> None:
+    made = shaken(option=option)
+    server = Records.after(made.server, made.of_server, server=True)
+    assert server is not None
+    made.client.send(b"x")
+    server.bio_write(flights(made.client))
+    assert server.recv(2000) == b"x"
+
+
 def test_before_a_handshake_there_is_nothing_to_go_on_with() -> None:
     connection = SSL.Connection(seam.make_certificate()._create_ssl_context(SRTP_PROFILES))
     assert Records.after(connection, b"", server=True) is None
@@ -297,4 +358,9 @@ def test_keys_are_four_different_ones() -> None:
     assert {len(keys.salt) for keys in (client, server)} == {4}
     other, _ = derive(bytes(47) + b"\1", bytes(32), bytes(range(32)))
     assert other != client
-    assert isinstance(client, Keys)
+
+
+def test_what_is_printed_shows_no_key() -> None:
+    client, _ = derive(bytes(48), bytes(32), bytes(32))
+    for secret in (client.key, client.salt):
+        assert repr(secret)[2:-1] not in repr(client)
