@@ -1,7 +1,8 @@
 """Records after a handshake of OpenSSL, whose other end goes on as OpenSSL: both must understand each other."""
 
+import struct
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytest
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -11,50 +12,11 @@ from OpenSSL import SSL
 
 from sfu.transport import seam
 from sfu.transport.records import Records, derive
+from tests.transport.handshakes import NO_EXTENDED_MASTER_SECRET, flights, shaken
 
 HANDSHAKE = 22
-# RFC 7627; openssl/ssl.h.
-NO_EXTENDED_MASTER_SECRET = 1
+EPOCH = (1 << 48).to_bytes(8, "big")  # of the first record that is protected
 FINISHED = b"\x14" + bytes(23)
-
-
-def flights(connection: SSL.Connection | Records) -> bytes:
-    sent = b""
-    with suppress(SSL.Error):
-        while True:
-            sent += connection.bio_read(2000)
-    return sent
-
-
-class Pair(NamedTuple):
-    """Two ends after the handshake, and the last flight of each."""
-
-    server: SSL.Connection
-    client: SSL.Connection
-    of_server: bytes
-    of_client: bytes
-
-
-def shaken(ciphers: bytes | None = None, option: int = 0) -> Pair:
-    ends = []
-    for role in ("accept", "connect"):
-        context = seam.make_certificate()._create_ssl_context(SRTP_PROFILES)
-        context.set_options(option)
-        if ciphers is not None:
-            context.set_cipher_list(ciphers)
-        connection = SSL.Connection(context)
-        getattr(connection, f"set_{role}_state")()
-        ends.append(connection)
-    server, client = ends
-    last = {server: b"", client: b""}
-    for _ in range(5):
-        for end, other in ((client, server), (server, client)):
-            with suppress(SSL.WantReadError):
-                end.do_handshake()
-            if sent := flights(end):
-                last[end] = sent
-                other.bio_write(sent)
-    return Pair(server, client, last[server], last[client])
 
 
 @pytest.fixture(scope="module", params=["server", "client"])
@@ -152,16 +114,30 @@ def test_goodbyes_are_said_and_heard(server: bool) -> None:
         records.recv(2000)
 
 
-def test_no_number_and_no_nonce_is_used_again() -> None:
+@pytest.mark.parametrize("server", [True, False])
+@pytest.mark.parametrize("nonce", [None, 2**64 - 3])
+def test_no_number_and_no_nonce_is_used_again(server: bool, nonce: int | None) -> None:
     made = shaken()
-    records = Records.after(made.server, made.of_server, server=True)
+    written = made.of_server if server else made.of_client
+    records = Records.after(made.server if server else made.client, written, server=server)
     assert records is not None
-    finished = made.of_server[-(13 + 8 + 24 + 16) :]  # epoch 1: the last record of the flight
-    assert finished[3:5] == b"\0\1"
-    records.send(b"x")
-    first = records.bio_read(2000)
-    assert int.from_bytes(first[3:11], "big") == int.from_bytes(finished[3:11], "big") + 1
-    assert int.from_bytes(first[13:21], "big") == (int.from_bytes(finished[13:21], "big") + 1) % 2**64
+    finished = written[-(13 + 8 + 24 + 16) :]  # epoch 1: the last record of the flight
+    assert finished[3:11] == EPOCH
+    if nonce is not None:
+        records._nonce = nonce
+    for _ in range(5):
+        records.send(b"x")
+        records.shutdown()
+        records._protect(HANDSHAKE, FINISHED)
+    sent = [finished]
+    with suppress(SSL.WantReadError):
+        while True:
+            sent.append(records.bio_read(2000))
+    first = int.from_bytes(EPOCH, "big")
+    assert [int.from_bytes(one[3:11], "big") for one in sent] == list(range(first, first + 16))
+    nonces = [int.from_bytes(one[13:21], "big") for one in sent]
+    start = nonces[0] + 1 if nonce is None else nonce
+    assert nonces[1:] == [(start + n) % 2**64 for n in range(15)]
 
 
 def two() -> tuple[Records, Records]:
@@ -284,6 +260,10 @@ def test_what_fits_into_no_record_is_refused() -> None:
     for size in (2**14 + 1, 2**16):
         with pytest.raises(SSL.Error):
             server.send(bytes(size))
+    server._protect(23, bytes(2**14 + 1))
+    client.bio_write(server.bio_read(2000))
+    with pytest.raises(SSL.WantReadError):
+        client.recv(2000)
     with pytest.raises(SSL.WantReadError):
         server.bio_read(2000)
 
@@ -334,6 +314,47 @@ def test_with_keys_that_openssl_did_not_use_openssl_goes_on(server: bool) -> Non
     for name, value in told.items():
         assert Records.after(cast(Any, Other(own, **{name: value})), written, server=server) is None
     assert Records.after(own, written[:-1] + bytes([written[-1] ^ 1]), server=server) is None
+
+
+def test_far_ahead_is_as_good_as_next() -> None:
+    server, client = two()
+    for number in (2**48 + 9, 2**48 + 2**20, 2**49 - 1, 2**49 - 64, 2**49 - 65, 2**48 + 9):
+        client._number = number
+        client.send(number.to_bytes(8, "big"))
+    server.bio_write(flights(client))
+    heard = [int.from_bytes(server.recv(2000), "big") for _ in range(4)]
+    assert heard == [2**48 + 9, 2**48 + 2**20, 2**49 - 1, 2**49 - 64]
+    assert server._seen.bit_length() == 64
+    with pytest.raises(SSL.WantReadError):
+        server.recv(2000)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**48 - 1, 2 * 2**48, 2**64 - 1], ids=hex)
+def test_other_epochs_are_passed_over(number: int) -> None:
+    server, client = two()
+    client._number = number
+    client.send(b"x")
+    client._number = number
+    client.shutdown()
+    server.bio_write(client.bio_read(2000) + client.bio_read(2000))
+    with pytest.raises(SSL.WantReadError):
+        server.recv(2000)
+
+
+@pytest.mark.parametrize("kind", [20, 21, 22, 23])
+def test_what_is_not_protected_is_passed_over(kind: int) -> None:
+    server, client = two()
+    for content in (b"\2\x28", b"\1\0", FINISHED, b"\1" + bytes(60), b"\1", b""):
+        for version in (b"\xfe\xff", b"\xfe\xfd"):
+            for number in (bytes(8), b"\0\0" + b"\xff" * 6, EPOCH, b"\0\1" + b"\xff" * 6):
+                server.bio_write(bytes([kind]) + version + number + struct.pack("!H", len(content)) + content)
+    with pytest.raises(SSL.WantReadError):
+        server.bio_read(2000)
+    client.send(b"goes on")
+    server.bio_write(client.bio_read(2000))
+    assert server.recv(2000) == b"goes on"
+    with pytest.raises(SSL.WantReadError):
+        server.recv(2000)
 
 
 @pytest.mark.parametrize("option", [0, NO_EXTENDED_MASTER_SECRET])
