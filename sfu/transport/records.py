@@ -115,24 +115,28 @@ class Records:
     # -- in --------------------------------------------------------------------------------------------------
 
     def bio_write(self, datagram: bytes) -> int:
-        """Take a datagram; what is damaged, repeated or not protected is passed over (RFC 6347 4.1.2.7)."""
+        """Take a datagram; what is repeated or not protected is passed over, and so is what follows a forged record.
+
+        RFC 6347 4.1.2.6 and 4.1.2.7.
+        """
         start = 0
         while start + _HEADER.size <= len(datagram):
             kind, version, number, size = _HEADER.unpack_from(datagram, start)
             start += _HEADER.size
             fragment = datagram[start : start + size]
             start += size
-            if number >> 48 == 1 and version == _VERSION and len(fragment) == size:
-                self._record(kind, number, fragment)
+            if number >> 48 != 1 or version != _VERSION or len(fragment) != size or self._is_repeated(number):
+                continue
+            content = self._read.open(kind, number, fragment)
+            if content is None:
+                break  # a datagram has room for 55 of them, at 3 us each
+            self._note(number)
+            self._take(kind, content)
         return len(datagram)
 
-    def _record(self, kind: int, number: int, fragment: bytes) -> None:
-        if self._closed or self._is_repeated(number):  # RFC 5246 7.2.1
-            return
-        content = self._read.open(kind, number, fragment)
-        if content is None:
-            return
-        self._note(number)
+    def _take(self, kind: int, content: bytes) -> None:
+        if self._closed:
+            return  # RFC 5246 7.2.1
         if kind == _DATA:
             self._flight = b""  # who sends data has it
             if self._arrived is None:

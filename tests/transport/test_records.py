@@ -3,6 +3,7 @@
 import struct
 from contextlib import suppress
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from sfu.transport import seam
-from sfu.transport.records import Records, derive
+from sfu.transport.records import Keys, Records, derive
 from tests.transport.handshakes import NO_EXTENDED_MASTER_SECRET, flights, shaken
 
 HANDSHAKE = 22
@@ -294,9 +295,9 @@ def test_without_the_last_flight_openssl_goes_on() -> None:
 
 
 class Other:
-    """An OpenSSL whose secrets aren't what they are taken for."""
+    """An OpenSSL that isn't what it is taken for."""
 
-    def __init__(self, connection: SSL.Connection, **told: bytes) -> None:
+    def __init__(self, connection: SSL.Connection, **told: bytes | str) -> None:
         self._connection = connection
         self._told = told
 
@@ -305,7 +306,7 @@ class Other:
 
 
 @pytest.mark.parametrize("server", [True, False])
-def test_with_keys_that_openssl_did_not_use_openssl_goes_on(server: bool) -> None:
+def test_with_other_keys_or_another_version_openssl_goes_on(server: bool) -> None:
     made = shaken()
     own, written = (made.server, made.of_server) if server else (made.client, made.of_client)
     assert Records.after(cast(Any, Other(own)), written, server=server) is not None
@@ -313,6 +314,10 @@ def test_with_keys_that_openssl_did_not_use_openssl_goes_on(server: bool) -> Non
     told = {"master_key": bytes(48), "server_random": bytes(32), "client_random": bytes(32)}
     for name, value in told.items():
         assert Records.after(cast(Any, Other(own, **{name: value})), written, server=server) is None
+    assert (
+        Records.after(cast(Any, Other(own, get_protocol_version_name="DTLSv1.3")), written, server=server)
+        is None
+    )
     assert Records.after(own, written[:-1] + bytes([written[-1] ^ 1]), server=server) is None
 
 
@@ -355,6 +360,20 @@ def test_what_is_not_protected_is_passed_over(kind: int) -> None:
     assert server.recv(2000) == b"goes on"
     with pytest.raises(SSL.WantReadError):
         server.recv(2000)
+
+
+def test_a_datagram_of_forged_records_costs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, client = two()
+    tried = Mock(side_effect=Keys.open)
+    monkeypatch.setattr(Keys, "open", lambda *given: tried(*given))
+    client.send(b"before them")
+    forged = b"".join(
+        b"\x17\xfe\xfd" + EPOCH[:7] + bytes([n]) + b"\0\x18" + bytes(24) for n in range(100, 150)
+    )
+    unprotected = b"\x17\xfe\xfd" + bytes(8) + b"\0\x18" + bytes(24)
+    server.bio_write(unprotected + client.bio_read(2000) + forged)
+    assert tried.call_count == 2
+    assert server.recv(2000) == b"before them"
 
 
 @pytest.mark.parametrize("option", [0, NO_EXTENDED_MASTER_SECRET])
