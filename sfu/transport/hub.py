@@ -14,7 +14,7 @@ from aiortc import RTCCertificate
 
 from sfu.transport.connection import Connection
 from sfu.transport.dial import DialedConnection, FarEnd
-from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.ice import CONSENT_SECONDS, StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
 from sfu.transport.turns import Turns
@@ -82,7 +82,7 @@ class Hub:
         """Give `connection` new ICE credentials, for an answer to an ICE restart."""
         for ufrag in connection.ice.ufrags:
             self._by_ufrag.pop(ufrag, None)
-        connection.ice.restart()
+        connection.restart_ice()
         for ufrag in connection.ice.ufrags:
             self._by_ufrag[ufrag] = connection
 
@@ -158,7 +158,7 @@ class Hub:
         if self._by_address.get(address) is not connection:
             self._by_address[address] = connection
             self.port.route(address, connection.link)
-        connection.moved()
+        connection.checked(check, address)
         for surplus in connection.ice.surplus():
             self._forget_address(surplus, connection)
         self.port.queue(response, address)
@@ -171,12 +171,13 @@ class Hub:
     def _watch_consent(self) -> None:
         now = time.monotonic()
         self._consent_timer = None
+        silent = [connection for connection in self._watched if connection.consent_lost(now)]
         if self._connections:
-            # Before anything that may fail: this timer is the only one.
-            self._consent_timer = asyncio.get_running_loop().call_later(
-                CONSENT_CHECK_SECONDS, self._watch_consent
-            )
-        for connection in [c for c in self._watched if c.ice.consent_lost(now)]:
+            # Before anything that may fail: this timer is the only one. Nobody's silence is over before the longest.
+            heard = min((connection.ice.last_check for connection in self._watched), default=now)
+            wait = max(heard + CONSENT_SECONDS - now, CONSENT_CHECK_SECONDS)
+            self._consent_timer = asyncio.get_running_loop().call_later(wait, self._watch_consent)
+        for connection in silent:
             self._watched.discard(connection)
             self.counters.expired += 1
             connection.expire()

@@ -53,6 +53,7 @@ class StunRejected(Exception):
 class Check:
     """A well-formed Binding request and the local ufrag it is meant for."""
 
+    data: bytes
     message: stun.Message
     ufrag: str
 
@@ -75,7 +76,7 @@ def parse_check(data: bytes) -> Check:
     if not username or "MESSAGE-INTEGRITY" not in message.attributes:
         # RFC 8489 9.1.3: 400 when credentials are missing.
         raise StunRejected(StunProblem.NO_CREDENTIALS, error_response(message, 400, "Bad Request"))
-    return Check(message, username.partition(":")[0])
+    return Check(data, message, username.partition(":")[0])
 
 
 def error_response(request: stun.Message, code: int, reason: str, key: bytes | None = None) -> bytes:
@@ -154,6 +155,10 @@ class IceLite:
         self.addresses[address] = now
         self._select(address, nominate="USE-CANDIDATE" in message.attributes)
         return success_response(message.transaction_id, address, key)
+
+    def key(self, ufrag: str) -> bytes:
+        """What proves checks that name this ufrag, one of `ufrags`."""
+        return self._passwords[ufrag].encode()
 
     def _select(self, address: Address, *, nominate: bool) -> None:
         if nominate:

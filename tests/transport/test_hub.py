@@ -10,7 +10,7 @@ from aioice import stun
 
 from sfu.forwarding.engine import PYTHON
 from sfu.transport.connection import Connection
-from sfu.transport.hub import Hub
+from sfu.transport.hub import CONSENT_CHECK_SECONDS, Hub
 from sfu.transport.ice import CONSENT_SECONDS, MAX_ADDRESSES, StunProblem
 from sfu.transport.outbox import Address
 from sfu.transport.turns import Turns
@@ -214,6 +214,84 @@ async def test_silence_is_told_once(rig: Rig) -> None:
     assert rig.hub.counters.expired == 1
     await rig.hub.close(silent)
     await rig.hub.close(alive)
+
+
+async def test_silence_is_looked_for_when_somebodys_may_be_too_long(rig: Rig) -> None:
+    first, second = rig.open(), rig.open()
+    now = asyncio.get_running_loop().time()
+
+    def next_look() -> float:
+        rig.hub._watch_consent()
+        assert rig.hub._consent_timer is not None
+        return rig.hub._consent_timer.when() - now
+
+    assert next_look() == pytest.approx(CONSENT_SECONDS, abs=0.5)
+    first.ice.last_check -= 20.0
+    second.ice.last_check -= 10.0
+    assert next_look() == pytest.approx(CONSENT_SECONDS - 20.0, abs=0.5)
+    first.ice.last_check -= 9.9
+    assert next_look() == pytest.approx(CONSENT_CHECK_SECONDS, abs=0.5)
+    await rig.hub.close(first)
+    assert next_look() == pytest.approx(CONSENT_SECONDS - 10.0, abs=0.5)
+
+
+class FakeLink:
+    """Notes what it is to expect."""
+
+    def __init__(self) -> None:
+        self.heard = float("-inf")
+        self.expected: list[tuple[bytes, bytes]] = []
+        self.aims: list[Address | None] = []
+
+    def aim(self, address: Address | None) -> None:
+        self.aims.append(address)
+
+    def expect(self, check: bytes, secret: bytes) -> None:
+        self.expected.append((check, secret))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def links(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> list[FakeLink]:
+    """Those of the connections that are opened."""
+    made: list[FakeLink] = []
+
+    def link() -> FakeLink:
+        made.append(FakeLink())
+        return made[-1]
+
+    monkeypatch.setattr(rig.port, "link", link)
+    monkeypatch.setattr(rig.port, "route", lambda address, link: None)
+    return made
+
+
+async def test_the_link_expects_the_nominated_check_again(rig: Rig, links: list[FakeLink]) -> None:
+    connection = rig.open()
+    rig.contact(connection)
+    assert links[0].expected == []
+    good = request(connection.ice, nominate=True)
+    rig.receive(good)
+    assert links[0].expected == [(good, connection.ice.password.encode())]
+    rig.contact(connection, THERE)
+    rig.receive(request(connection.ice, password="guess"))
+    assert len(links[0].expected) == 1
+    rig.hub.restart_ice(connection)
+    assert links[0].expected[1:] == [(b"", b"")]
+    rig.receive(good)
+    assert links[0].expected[2:] == [links[0].expected[0]]
+
+
+async def test_who_is_answered_by_its_link_is_not_silent(rig: Rig, links: list[FakeLink]) -> None:
+    connection = rig.open()
+    links[0].heard = connection.ice.last_check
+    connection.ice.last_check -= CONSENT_SECONDS + 1
+    rig.hub._watch_consent()
+    assert rig.ended == []
+    connection.ice.last_check = links[0].heard = links[0].heard - CONSENT_SECONDS - 1
+    rig.hub._watch_consent()
+    assert rig.ended == ["timeout"]
 
 
 async def test_an_observer_that_fails_does_not_end_the_watch(rig: Rig) -> None:

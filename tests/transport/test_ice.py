@@ -140,7 +140,7 @@ def test_missing_credentials() -> None:
 def test_an_unknown_user() -> None:
     ice = IceLite(0.0)
     assert refused(request(ice, ufrag="nobody"), ice) == (StunProblem.UNKNOWN_USER, 401)
-    assert unknown_user(Check(stun.Message(stun.Method.BINDING, stun.Class.REQUEST), "x")).response
+    assert unknown_user(Check(b"", stun.Message(stun.Method.BINDING, stun.Class.REQUEST), "x")).response
 
 
 def test_another_password() -> None:

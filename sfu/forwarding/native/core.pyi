@@ -58,6 +58,11 @@ class Link:
     def aim(self, address: Address | None) -> None:
         """Packets go there from now on. Raises ValueError if it is no address."""
 
+    heard: float
+    """When a check was answered here last; -inf: never."""
+    def expect(self, check: bytes, secret: bytes) -> None:
+        """Answer repetitions of this check, from where the link aims and under that key, until it aims elsewhere."""
+
     def lend(self, times: Any, entries: Any) -> None:
         """The rings of SentPackets, which stay where they are."""
 

@@ -10,6 +10,8 @@ cdef class Link:
     cdef object _keep  # the sessions' owner
     cdef public object on_rtp
     cdef public Intake intake
+    cdef consent _consent
+    cdef readonly double heard
     cdef object _times
     cdef object _entries
 
@@ -17,7 +19,8 @@ cdef class Link:
         memset(&self.c, 0, sizeof(self.c))
         self.outbox = outbox
         self.c.outbox = &outbox.c
-        self.c.free_at = -float("inf")
+        memset(&self._consent, 0, sizeof(self._consent))
+        self.c.free_at = self.heard = -float("inf")
 
     @property
     def ready(self):
@@ -43,6 +46,29 @@ cdef class Link:
             box.users += 1
         self._box = box
         self.c.box = NULL if box is None else &box.c
+        self._consent.size = 0
+
+    def expect(self, bytes check not None, bytes secret not None):
+        if self._box is not None:
+            consent_expect(&self._consent, <const unsigned char *>check, len(check),
+                           <const unsigned char *>secret, len(secret), &self._box.c.address)
+
+    cdef bint consents(self, const datagram *one, double now) except -1:
+        """Answer what repeats the expected check."""
+        cdef size_t size
+        cdef unsigned char *room
+        if self.c.box == NULL or one.sender_size != self._box.c.address_size:
+            return False
+        if memcmp(&one.sender, &self._box.c.address, one.sender_size) != 0:
+            return False
+        room = outbox_reserve(&self.outbox.c, CONSENT_ANSWER)
+        size = consent_answer(&self._consent, one.data, one.size, room) if room != NULL else 0
+        if size == 0:
+            return False
+        outbox_commit(&self.outbox.c, &self._box.c, size)
+        self.outbox.waiting()
+        self.heard = now
+        return True
 
     def __dealloc__(self):
         if self._box is not None:
