@@ -92,11 +92,11 @@ cdef extern from "inbox.h" nogil:
         uint32_t sender_size
     struct c_inbox "inbox":
         int fd
-        datagram *datagrams
     int inbox_init(c_inbox *, int fd)
     void inbox_free(c_inbox *)
     int inbox_read(c_inbox *, unsigned int most)
-    void inbox_fence(const datagram *, size_t size)
+    int inbox_next(c_inbox *, datagram *)
+    void inbox_fence(const c_inbox *, const datagram *, size_t size)
     int inbox_is_rtp(const datagram *)
 
 cdef extern from "link.h" nogil:
