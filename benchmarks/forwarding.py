@@ -2,8 +2,8 @@
 
 Server on one core, this load client on another; real WebRTC connections; each publisher sends 260 video
 packets of 1200 bytes a second, in frames of 9 (fewer frames where a shape would exceed the ceiling). us per
-packet = CPU of all server threads / RTP packets that reached the subscribers. The floors are bare send loops of
-the same datagrams. Servers that encode anew get a real stream, 640x480 at 30 frames a second.
+packet = CPU of all server threads / RTP packets that reached the subscribers. Both cores are kept awake: else their
+clock and their sleep would be measured. The floors are bare send loops of the same datagrams. Servers that encode anew get a real stream, 640x480 at 30 frames a second.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import charts, figures, floor, ratios, report, run
+from benchmarks.load.awake import awake
 from benchmarks.load.bench import Options
 from benchmarks.load.clip import Clip, make_clip
 from benchmarks.load.figures import Result
@@ -56,6 +57,7 @@ class Settings:
     storm: int = 0
     storm_shape: Shape | None = None
     charts: Path | None = None
+    asleep: bool = False
 
     @property
     def units(self) -> list[tuple[str, Shape]]:
@@ -108,6 +110,11 @@ def parse(arguments: Sequence[str], available: Sequence[int]) -> Settings:
         type=float,
         default=CEILING,
         help=f"packets a second to all subscribers; shapes above it send fewer frames ({CEILING:.0f}; 0: none)",
+    )
+    add(
+        "--asleep",
+        action="store_true",
+        help="let cores sleep when nobody uses them; else a loop of the lowest priority keeps them awake",
     )
     add("--idle", type=float, help=f"rest before media where {CROWD} or more are in, in s (5; --quick: 0)")
     add(
@@ -164,6 +171,7 @@ def parse(arguments: Sequence[str], available: Sequence[int]) -> Settings:
         storm=values.storm,
         storm_shape=storm_shapes[0] if storm_shapes else None,
         charts=values.charts,
+        asleep=values.asleep,
     )
 
 
@@ -246,7 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     skipped: set[str] = set()
     try:
-        skipped = asyncio.run(measure_all(settings, progress, runs))
+        with awake(set() if settings.asleep else set(settings.cores)):
+            skipped = asyncio.run(measure_all(settings, progress, runs))
     except KeyboardInterrupt:
         progress.line("interrupted")
         code = 130
@@ -276,6 +285,7 @@ def _options(settings: Settings) -> dict[str, object]:
         "drain_ms": settings.drain_ms,
         "ceiling": settings.ceiling,
         "idle": settings.idle,
+        "asleep": settings.asleep,
         "saturate": [str(shape) for shape in settings.saturate],
         "storm": settings.storm,
         "server_core": settings.cores[0],
