@@ -2,8 +2,9 @@
 
 Server on one core, this load client on another; real WebRTC connections; each publisher sends 260 video
 packets of 1200 bytes a second, in frames of 9 (fewer frames where a shape would exceed the ceiling). us per
-packet = CPU of all server threads / RTP packets that reached the subscribers. Both cores are kept awake: else their
-clock and their sleep would be measured. The floors are bare send loops of the same datagrams. Servers that encode anew get a real stream, 640x480 at 30 frames a second.
+packet = CPU of all server threads / RTP packets that reached the subscribers. Both cores are kept awake: else
+their clock and their sleep would be measured. The floors are bare send loops of the same datagrams. Servers that
+encode anew get a real stream, 640x480 at 30 frames a second.
 """
 
 from __future__ import annotations

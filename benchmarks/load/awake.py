@@ -22,7 +22,8 @@ def awake(cores: set[int]) -> Iterator[None]:
     loops: list[subprocess.Popen[bytes]] = []
     try:
         for core in cores:
-            loops.append(subprocess.Popen([sys.executable, "-m", __name__, str(core), str(os.getpid())]))
+            loop = subprocess.Popen([sys.executable, "-m", __name__, str(core), str(os.getpid())])
+            loops.append(loop)
         yield
     finally:
         for one in loops:
