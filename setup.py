@@ -7,7 +7,7 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "sfu/forwarding/native"
-PARTS = ("meter", "outbox", "inbox", "rtp", "template", "link", "leg", "vp8", "track", "sha1", "consent")
+PARTS = ("meter", "outbox", "inbox", "rtp", "template", "link", "leg", "vp8", "track")
 HAND_WRITTEN = [f"{NATIVE}/{name}.c" for name in PARTS]
 HEADERS = [f"{NATIVE}/{name}.h" for name in PARTS]
 BINDING = [

@@ -75,14 +75,6 @@ cdef extern from "outbox.h" nogil:
     void outbox_flush(c_outbox *)
     void outbox_clear(c_outbox *)
 
-cdef extern from "consent.h" nogil:
-    size_t CONSENT_ANSWER
-    struct consent:
-        uint32_t size
-    void consent_expect(consent *, const unsigned char *check, size_t size, const unsigned char *secret,
-                        size_t secret_size, const sockaddr_in6 *sender)
-    size_t consent_answer(const consent *, const unsigned char *check, size_t size, unsigned char *answer)
-
 cdef extern from "inbox.h" nogil:
     int INBOX_BATCH
     struct datagram:

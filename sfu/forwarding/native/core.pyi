@@ -60,8 +60,11 @@ class Link:
 
     heard: float
     """When a check was answered here last; -inf: never."""
-    def expect(self, check: bytes, secret: bytes) -> None:
-        """Answer repetitions of this check, from where the link aims and under that key, until it aims elsewhere."""
+    def expect(self, start: bytes, body: bytes, answer: Callable[[bytes], bytes | None] | None) -> None:
+        """STUN messages from where the link aims that begin so, and go on so behind their header, are for `answer`.
+
+        Until the link aims elsewhere, and unless that gives None.
+        """
 
     def lend(self, times: Any, entries: Any) -> None:
         """The rings of SentPackets, which stay where they are."""
