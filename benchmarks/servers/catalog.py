@@ -19,7 +19,8 @@ from benchmarks.servers.mediasoup import Mediasoup
 from benchmarks.servers.pion import Pion
 
 NO_GALENE = (
-    "the Go module proxy does not serve github.com/jech/galene, so nothing here builds and drives it yet"
+    "nothing here drives it yet, since the Go module proxy does not serve it; its source, to be built by hand, is "
+    "github.com/jech/galene"
 )
 SERVERS: dict[str, Callable[[], Server]] = {
     "aiosfu-native": lambda: Aiosfu("aiosfu-native", ["--engine", "native"]),
