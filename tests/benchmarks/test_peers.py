@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 
 import pytest
 
@@ -81,6 +82,12 @@ def test_names() -> None:
     assert set(ENCODING) <= set(SERVERS)
     assert not set(SERVERS) & set(FLOORS)
     assert all(make().name == name for name, make in SERVERS.items())
+
+
+def test_an_engine_that_was_not_built_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sfu.forwarding.native.engine", None)
+    assert "C compiler" in (SERVERS["aiosfu-native"]().missing() or "")
+    assert SERVERS["aiosfu-python"]().missing() is None
 
 
 async def test_a_server_that_can_not_be_had_says_so() -> None:
