@@ -12,7 +12,7 @@ from benchmarks.load.floor import NAMES as FLOORS
 from benchmarks.load.media import Stream
 from benchmarks.servers import livekit, mediasoup
 from benchmarks.servers.adapter import ServerError
-from benchmarks.servers.catalog import ENCODING, SERVERS
+from benchmarks.servers.catalog import CLIPPED, SERVERS
 
 VIDEO = Stream(number=2, kind="video", ssrc=1234, mid="0", first_seq16=5)
 
@@ -79,7 +79,7 @@ def test_mediasoup_producer_and_transport() -> None:
 def test_names() -> None:
     assert set(SERVERS) >= {"aiosfu-python", "aiosfu-mediarelay", "janus", "janus-tuned", "pion", "livekit"}
     assert set(SERVERS) >= {"galene", "mediasoup"}
-    assert set(ENCODING) <= set(SERVERS)
+    assert set(CLIPPED) <= set(SERVERS)
     assert not set(SERVERS) & set(FLOORS)
     assert all(make().name == name for name, make in SERVERS.items())
 
