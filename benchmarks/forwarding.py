@@ -3,8 +3,9 @@
 Server on one core, this load client on another; real WebRTC connections; each publisher sends 260 video
 packets of 1200 bytes a second, in frames of 9 (fewer frames where a shape would exceed the ceiling). us per
 packet = CPU of all server threads / RTP packets that reached the subscribers. Both cores are kept awake: else
-their clock and their sleep would be measured. The floors are bare send loops of the same datagrams. Servers that
-encode anew get a real stream, 640x480 at 30 frames a second.
+their clock and their sleep would be measured. The floors are bare send loops of the same datagrams.
+aiosfu-mediarelay, which decodes and encodes anew, gets a real stream, 640x480 at 30 frames a second; aiosfu-clip
+forwards the same one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from benchmarks.load.media import Timing
 from benchmarks.load.native import NativeError, open_library
 from benchmarks.load.shapes import Shape, parse_shapes
 from benchmarks.servers.adapter import ServerError
-from benchmarks.servers.catalog import ENCODING, SERVERS, parse_servers, shapes_of
+from benchmarks.servers.catalog import CLIPPED, SERVERS, parse_servers, shapes_of
 
 FULL = "fanout:1,fanout:10,fanout:50,fanout:100,fanout:300,party:4,party:8,party:16,rooms:100"
 QUICK = "fanout:10,fanout:50,party:8"
@@ -204,7 +205,7 @@ async def measure_all(
             progress.begin(f"{name} {shape}" + (f" #{number + 1}" if settings.repeat > 1 else ""))
             if name in skipped:
                 continue
-            if name in ENCODING and clip is None:
+            if name in CLIPPED and clip is None:
                 progress.say("encoding a clip")
                 clip = make_clip()
             options = settings.options(shape, number == 0)
@@ -227,7 +228,7 @@ async def _one(
 ) -> Result:
     if name not in SERVERS:
         return await floor.measure(library, name, shape, options, progress.say)
-    media = clip if name in ENCODING else None
+    media = clip if name in CLIPPED else None
     return await run.measure(library, SERVERS[name](), shape, options, progress.say, media)
 
 

@@ -108,6 +108,19 @@ async def test_a_run_is_one_send(client: Client) -> None:
         assert port.counters.sends == 1
 
 
+async def test_a_kernel_that_knows_no_segments_is_noticed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.transport.outbox.UDP_SEGMENT", 9999)  # an option that none knows
+    with opened() as port:
+        assert not port.gso
+        for n in range(20):
+            port.queue(bytes([n]) * 1200, client.address)
+        port.flush()
+        assert client.read(20) == [bytes([n]) * 1200 for n in range(20)]
+        assert port.counters.sends == 20
+
+
 async def test_destinations_are_kept_apart(client: Client) -> None:
     other = Client()
     with opened() as port:
