@@ -98,7 +98,8 @@ class Lobby:
         """Enter a room and welcome the new member; raises SignalingError or what the backend raises."""
         replaced = self._proven(request.replaces)
         room = self._rooms.get(request.room) or Room(request.room, request.topology, self._auto)
-        if sum(member is not replaced for member in room.members.values()) >= self._max_room_size:
+        leaving = replaced is not None and replaced.room is room
+        if len(room.members) - leaving >= self._max_room_size:
             raise SignalingError("room-full", f"This room is full ({self._max_room_size} participants).")
         role = room.role_for(request, replaced)
         participant = "p_" + self._random_text(ID_BYTES)

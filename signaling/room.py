@@ -34,7 +34,18 @@ MAX_SILENCE = 2.5
 class Member:
     """One participant of one room."""
 
-    __slots__ = ("direct", "id", "name", "nodes", "outbox", "publications", "role", "room", "secret")
+    __slots__ = (
+        "_described",
+        "direct",
+        "id",
+        "name",
+        "nodes",
+        "outbox",
+        "publications",
+        "role",
+        "room",
+        "secret",
+    )
 
     def __init__(
         self,
@@ -56,12 +67,15 @@ class Member:
         self.direct = DirectTracks(self, new_publication_id)
         # The nodes it came over, its own first; none: it is a client of this one.
         self.nodes: tuple[str, ...] = ()
+        self._described: Participant | None = None
 
     def describe(self) -> Participant:
         """Return what the others may know of this member."""
-        return Participant(
-            id=self.id, name=self.name, publications=tuple(self.publications.values()), role=self.role
-        )
+        if self._described is None:  # everybody who comes is told of everybody
+            self._described = Participant(
+                id=self.id, name=self.name, publications=tuple(self.publications.values()), role=self.role
+            )
+        return self._described
 
     @property
     def log_ids(self) -> dict[str, str]:
@@ -71,11 +85,13 @@ class Member:
     def published(self, publication: Publication) -> None:
         """Remember a new publication and tell the others."""
         self.publications[publication.id] = publication
+        self._described = None
         self.room.tell_others(self, Published(participant=self.id, publication=publication))
 
     def unpublished(self, publication_id: str) -> None:
         """Forget a publication and tell the others; nothing if it is unknown."""
         if self.publications.pop(publication_id, None) is not None:
+            self._described = None
             self.room.tell_others(self, Unpublished(participant=self.id, publication=publication_id))
 
     def muted(self, publication_id: str, muted: bool) -> None:
@@ -83,6 +99,7 @@ class Member:
         known = self.publications.get(publication_id)
         if known is not None:
             self.publications[publication_id] = msgspec.structs.replace(known, muted=muted)
+            self._described = None
             self.room.tell_others(
                 self, Muted(participant=self.id, publication=publication_id, muted=muted)
             )  # fmt: skip

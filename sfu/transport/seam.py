@@ -242,12 +242,12 @@ class Dtls:
             [RTCDtlsFingerprint(algorithm, value) for algorithm, value in remote]
         )
         transport._ssl = connection = SSL.Connection(self._certificate._create_ssl_context(_PROFILES))
+        transport._set_state(State.CONNECTING)
         if transport._role == "server":
-            connection.set_accept_state()
+            connection.set_accept_state()  # the client begins
         else:
             connection.set_connect_state()
-        transport._set_state(State.CONNECTING)
-        self._guarded(self._shake, connection)
+            self._guarded(self._shake, connection)
 
     def feed(self, data: bytes) -> None:
         """One DTLS datagram from the network."""

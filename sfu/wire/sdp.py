@@ -191,26 +191,26 @@ def _media_line(index: int, block: Block) -> Section:
 
 def _contents(section: Section, block: Block, session: Block, bundled: bool) -> Section:
     where = f"section {section.mid}"
-    section = replace(
-        section,
-        bundled=bundled,
-        direction=_direction(block) or _direction(session) or "sendrecv",  # RFC 8866 section 6.7
-    )
+    direction = _direction(block) or _direction(session) or "sendrecv"  # RFC 8866 section 6.7
     if section.kind == "application":
         port, size = block.first("sctp-port"), block.first("max-message-size")
         return replace(
             section,
+            bundled=bundled,
+            direction=direction,
             sctp_port=None if port is None else read_number(port, 65_535, f"The SCTP port of {where}"),
             max_message_size=65_536
             if size is None
             else read_number(size, 2**53, f"The max-message-size of {where}"),
         )
     if "RTP/" not in section.protocol:
-        return section
+        return replace(section, bundled=bundled, direction=direction)
     extensions, directions = _extensions(block, where)
     ssrcs, msid = _sources(block, where)
     return replace(
         section,
+        bundled=bundled,
+        direction=direction,
         codecs=_codecs(section.formats, block, where),
         extensions=extensions,
         extension_directions=directions,

@@ -154,6 +154,26 @@ async def test_mute_is_told_to_the_others_and_remembered() -> None:
     assert welcome.participants[0].publications[0].muted
 
 
+async def test_each_newcomer_is_told_of_the_others_as_they_are_then() -> None:
+    room = Room()
+    ada = room.join("Ada")
+
+    async def told() -> list[bool]:
+        """Whether each of Ada's publications is muted."""
+        (welcome, *_) = await inbox(room.join("Eve"))
+        assert isinstance(welcome, Welcome)
+        return [publication.muted for publication in welcome.participants[0].publications]
+
+    assert await told() == []
+    await room.publish(ada, "0", "1")
+    assert await told() == [False, False]
+    first, second = ada.publications
+    await room.lobby.perform(ada, Mute(id=3, publication=second, muted=True))
+    assert await told() == [False, True]
+    ada.unpublished(first)
+    assert await told() == [True]
+
+
 async def test_nobody_mutes_for_another() -> None:
     room = Room()
     ada, bob = room.join("Ada"), room.join("Bob")

@@ -314,10 +314,12 @@ class Unanswered:
     """An OpenSSL connection whose first flight gets lost."""
 
     def __init__(self, context: object) -> None:
-        self.waiting = [b"first flight", b"again"]
+        self.waiting = [b"first flight", b"", b"again"]
         self.timeouts = [0.0, None]
 
     def set_accept_state(self) -> None: ...
+
+    def bio_write(self, data: bytes) -> None: ...
 
     def do_handshake(self) -> None:
         raise SSL.WantReadError
@@ -329,7 +331,10 @@ class Unanswered:
         return True
 
     def bio_read(self, size: int) -> bytes:
-        return self.waiting.pop(0)
+        flight = self.waiting.pop(0) if self.waiting else b""
+        if not flight:
+            raise SSL.WantReadError
+        return flight
 
     def shutdown(self) -> None: ...
 
@@ -338,8 +343,11 @@ async def test_a_flight_without_answer_is_sent_again(monkeypatch: pytest.MonkeyP
     pair = Pair()
     monkeypatch.setattr(SSL, "Connection", Unanswered)
     pair.server.start(pair.of_server)
+    assert pair.client.queue.empty()  # the client begins
+    pair.server.feed(b"hello")
     async with asyncio.timeout(5):
         assert [await pair.client.queue.get() for _ in range(2)] == [b"first flight", b"again"]
+    await pair.close()
 
 
 async def test_what_goes_wrong_on_our_side_ends_this_connection_only(
