@@ -2,8 +2,10 @@
 
 Server on one core, this load client on another; real WebRTC connections; each publisher sends 260 video
 packets of 1200 bytes a second, in frames of 9 (fewer frames where a shape would exceed the ceiling). us per
-packet = CPU of all server threads / RTP packets that reached the subscribers. The floors are bare send loops of
-the same datagrams. Servers that encode anew get a real stream, 640x480 at 30 frames a second.
+packet = CPU of all server threads / RTP packets that reached the subscribers. Both cores are kept awake: else
+their clock and their sleep would be measured. The floors are bare send loops of the same datagrams.
+aiosfu-mediarelay, which decodes and encodes anew, gets a real stream, 640x480 at 30 frames a second; aiosfu-clip
+forwards the same one.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import charts, figures, floor, ratios, report, run
+from benchmarks.load.awake import awake
 from benchmarks.load.bench import Options
 from benchmarks.load.clip import Clip, make_clip
 from benchmarks.load.figures import Result
@@ -27,7 +30,7 @@ from benchmarks.load.media import Timing
 from benchmarks.load.native import NativeError, open_library
 from benchmarks.load.shapes import Shape, parse_shapes
 from benchmarks.servers.adapter import ServerError
-from benchmarks.servers.catalog import ENCODING, SERVERS, parse_servers, shapes_of
+from benchmarks.servers.catalog import CLIPPED, SERVERS, parse_servers, shapes_of
 
 FULL = "fanout:1,fanout:10,fanout:50,fanout:100,fanout:300,party:4,party:8,party:16,rooms:100"
 QUICK = "fanout:10,fanout:50,party:8"
@@ -56,6 +59,7 @@ class Settings:
     storm: int = 0
     storm_shape: Shape | None = None
     charts: Path | None = None
+    asleep: bool = False
 
     @property
     def units(self) -> list[tuple[str, Shape]]:
@@ -108,6 +112,11 @@ def parse(arguments: Sequence[str], available: Sequence[int]) -> Settings:
         type=float,
         default=CEILING,
         help=f"packets a second to all subscribers; shapes above it send fewer frames ({CEILING:.0f}; 0: none)",
+    )
+    add(
+        "--asleep",
+        action="store_true",
+        help="let cores sleep when nobody uses them; else a loop of the lowest priority keeps them awake",
     )
     add("--idle", type=float, help=f"rest before media where {CROWD} or more are in, in s (5; --quick: 0)")
     add(
@@ -164,6 +173,7 @@ def parse(arguments: Sequence[str], available: Sequence[int]) -> Settings:
         storm=values.storm,
         storm_shape=storm_shapes[0] if storm_shapes else None,
         charts=values.charts,
+        asleep=values.asleep,
     )
 
 
@@ -195,7 +205,7 @@ async def measure_all(
             progress.begin(f"{name} {shape}" + (f" #{number + 1}" if settings.repeat > 1 else ""))
             if name in skipped:
                 continue
-            if name in ENCODING and clip is None:
+            if name in CLIPPED and clip is None:
                 progress.say("encoding a clip")
                 clip = make_clip()
             options = settings.options(shape, number == 0)
@@ -218,7 +228,7 @@ async def _one(
 ) -> Result:
     if name not in SERVERS:
         return await floor.measure(library, name, shape, options, progress.say)
-    media = clip if name in ENCODING else None
+    media = clip if name in CLIPPED else None
     return await run.measure(library, SERVERS[name](), shape, options, progress.say, media)
 
 
@@ -246,7 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     skipped: set[str] = set()
     try:
-        skipped = asyncio.run(measure_all(settings, progress, runs))
+        with awake(set() if settings.asleep else set(settings.cores)):
+            skipped = asyncio.run(measure_all(settings, progress, runs))
     except KeyboardInterrupt:
         progress.line("interrupted")
         code = 130
@@ -276,6 +287,7 @@ def _options(settings: Settings) -> dict[str, object]:
         "drain_ms": settings.drain_ms,
         "ceiling": settings.ceiling,
         "idle": settings.idle,
+        "asleep": settings.asleep,
         "saturate": [str(shape) for shape in settings.saturate],
         "storm": settings.storm,
         "server_core": settings.cores[0],

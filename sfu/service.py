@@ -31,7 +31,9 @@ class MediaService:
             engine = choose(config.engine)
         except EngineMissing as missing:
             raise ConfigError(str(missing)) from None
-        logger.info("packets are forwarded by the %s engine", engine.name)
+        built = config.engine != "auto" or engine.name == "native"
+        remark = "" if built else "; the native one was not built, as there was no C compiler"
+        logger.info("packets are forwarded by the %s engine%s", engine.name, remark)
         hub = Hub(open_port(config.rtc_host, config.rtc_port, engine=engine))
         hosts = candidate_hosts(config.rtc_host, config.public_ip)
         return cls(config, hub, hosts)

@@ -8,6 +8,8 @@ import pytest
 from sfu.forwarding.engine import Engine, EngineMissing, choose
 
 NAMES = ("python", "native")
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
+"""Whether this runs under `make sanitize`."""
 
 
 def engine(name: str) -> Engine:

@@ -27,6 +27,7 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {  # colour, mark, dashes
     "aiosfu-native": ("#1767c9", "o", "-"),
     "aiosfu-python": ("#1767c9", "s", "-"),
     "aiosfu-mediarelay": ("#9433b0", "^", "-"),
+    "aiosfu-clip": ("#9433b0", "o", ":"),
     "janus": ("#d0460b", "o", "-"),
     "janus-tuned": ("#d0460b", "s", "-"),
     "pion": ("#21803a", "D", "-"),

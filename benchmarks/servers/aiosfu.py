@@ -22,6 +22,7 @@ from benchmarks.load.media import Stream
 from benchmarks.load.sdp import Section, read_answer, write_offer
 from benchmarks.load.seam import certificate
 from benchmarks.servers.adapter import LOGS, Member, Process, ServerError, free_port
+from sfu.forwarding.engine import EngineMissing, choose
 
 START_TIMEOUT = 20.0
 ANSWER_TIMEOUT = 20.0
@@ -101,6 +102,12 @@ class Aiosfu:
         self._url = ""
 
     def missing(self) -> str | None:
+        if "native" not in self._arguments:
+            return None
+        try:
+            choose("native")
+        except EngineMissing as missing:
+            return str(missing)
         return None
 
     @property

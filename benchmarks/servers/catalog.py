@@ -19,12 +19,14 @@ from benchmarks.servers.mediasoup import Mediasoup
 from benchmarks.servers.pion import Pion
 
 NO_GALENE = (
-    "the Go module proxy does not serve github.com/jech/galene, so nothing here builds and drives it yet"
+    "nothing here drives it yet, since the Go module proxy does not serve it; its source, to be built by hand, is "
+    "github.com/jech/galene"
 )
 SERVERS: dict[str, Callable[[], Server]] = {
     "aiosfu-native": lambda: Aiosfu("aiosfu-native", ["--engine", "native"]),
     "aiosfu-python": lambda: Aiosfu("aiosfu-python", ["--engine", "python"]),
     "aiosfu-mediarelay": lambda: Aiosfu("aiosfu-mediarelay", ["--relay", "media"]),
+    "aiosfu-clip": lambda: Aiosfu("aiosfu-clip"),
     "janus": lambda: Janus("janus"),
     "janus-tuned": lambda: Janus("janus-tuned", event_loops=1),
     "pion": lambda: Pion("pion"),
@@ -32,7 +34,8 @@ SERVERS: dict[str, Callable[[], Server]] = {
     "livekit": lambda: LiveKit("livekit"),
     "mediasoup": lambda: Mediasoup("mediasoup"),
 }
-ENCODING = {"aiosfu-mediarelay": "fanout:1,fanout:2,fanout:4"}  # decode and encode anew: in small shapes only
+# Who is given real pictures: the one that decodes and encodes anew, in small shapes only, and forwarding, beside it.
+CLIPPED = dict.fromkeys(("aiosfu-mediarelay", "aiosfu-clip"), "fanout:1,fanout:2,fanout:4")
 GROUPS = {"floor": FLOORS, "all": (*SERVERS, *FLOORS)}
 
 
@@ -52,4 +55,4 @@ def parse_servers(text: str) -> list[str]:
 
 def shapes_of(name: str, asked: Sequence[Shape]) -> list[Shape]:
     """In which shapes a server is measured: those that were asked for, or its own if others are beyond it."""
-    return parse_shapes(ENCODING[name]) if name in ENCODING else list(asked)
+    return parse_shapes(CLIPPED[name]) if name in CLIPPED else list(asked)

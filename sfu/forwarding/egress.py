@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from sfu.flow.bandwidth import BandwidthEstimator, Probe, Source
+from sfu.flow.due import earliest
 from sfu.flow.pacing import Pacer
 from sfu.forwarding.outlet import Outlet
 from sfu.wire import extensions
@@ -224,11 +225,11 @@ class Egress:
 
     def deadline(self) -> float | None:
         """When `pulse` is due; None while nothing is."""
-        times = [self.pacer.deadline(), self.reports_at, self._patient_until]
-        if self.transport_wide:
-            times.append(self._probe_at if self._probe is not None else self.estimator.deadline())
-            times.append(self._alive_at)
-        return min((at for at in times if at is not None), default=None)
+        at = earliest(self.pacer.deadline(), self.reports_at, self._patient_until)
+        if not self.transport_wide:
+            return at
+        explore_at = self._probe_at if self._probe is not None else self.estimator.deadline()
+        return earliest(at, explore_at, self._alive_at)
 
     def pulse(self, now: float, padders: Iterable[Padder]) -> bool:
         """Send what is due: what waits, and probes made by `padders`. True when the queue has cleared."""

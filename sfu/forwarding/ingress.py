@@ -6,6 +6,7 @@ transport-wide feedback or REMB. Whose packet it is, `sources` tells. Gets decry
 
 from collections.abc import Callable, Sequence
 
+from sfu.flow.due import earliest
 from sfu.flow.feedback import TransportWideArrivals
 from sfu.flow.remb import ReceiverEstimate
 from sfu.forwarding.encoding import Encoding
@@ -147,7 +148,10 @@ class Ingress:
             self._feedback.receive(int.from_bytes(view.packet[span[0] : span[1]], "big"), now)
             self._feedback_ssrc = view.ssrc
             if self._feedback_at is None:
-                self._feedback_at = max(self._fed_back_at + FEEDBACK_INTERVAL, now + FEEDBACK_PATIENCE)
+                self._plan_feedback(now)
+
+    def _plan_feedback(self, now: float) -> None:
+        self._feedback_at = max(self._fed_back_at + FEEDBACK_INTERVAL, now + FEEDBACK_PATIENCE)
 
     def _estimate_rate(self, view: rtp.RtpView, now: float) -> None:
         assert self._estimate is not None
@@ -185,11 +189,10 @@ class Ingress:
 
     def deadline(self) -> float | None:
         """When `pulse` is to be called next; None while nothing is due."""
-        times = [self._report_at, self._feedback_at]
+        at = earliest(self._report_at, self._feedback_at)
         for encoding in self._touched:
-            times.append(encoding.arrivals.nack_deadline())
-            times.append(encoding.key_frame_requests.deadline())
-        return min((at for at in times if at is not None), default=None)
+            at = earliest(at, encoding.arrivals.nack_deadline(), encoding.key_frame_requests.deadline())
+        return at
 
     def pulse(self, now: float) -> None:
         """Send what is due: NACKs, repeated key-frame requests, transport-wide feedback, receiver reports."""

@@ -4,6 +4,7 @@ Knows the ingress and the slots of a connection, whoever made them (a participan
 Gets decrypted packets and `now`; knows no socket, no room and no SDP.
 """
 
+from sfu.flow.due import earliest
 from sfu.forwarding.egress import Egress
 from sfu.forwarding.ingress import AudioLevels, Ingress
 from sfu.forwarding.outlet import Drop, Outlet
@@ -125,8 +126,7 @@ class MediaLink:
         """When `pulse` is due; None while nothing is."""
         if not self.outlet.ready:
             return None
-        times = (self.egress.deadline(), self.ingress.deadline())
-        return min((at for at in times if at is not None), default=None)
+        return earliest(self.egress.deadline(), self.ingress.deadline())
 
     def pulse(self, now: float) -> None:
         """Send what is due: feedback to the other side's streams, what waits for ours, sender reports of ours."""
@@ -140,8 +140,7 @@ class MediaLink:
         reports = [report for slot in slots if (report := slot.sender_report(now, REPORT_EARLY))]
         for start in range(0, len(reports), REPORTS_PER_DATAGRAM):
             self.outlet.send_rtcp(b"".join(reports[start : start + REPORTS_PER_DATAGRAM]))
-        due = (slot.report_deadline for slot in slots)
-        egress.reports_at = min((at for at in due if at is not None), default=None)
+        egress.reports_at = earliest(*(slot.report_deadline for slot in slots))
 
     def pacing_stats(self) -> dict[str, int]:
         """What waits before this link, and what had to."""

@@ -7,6 +7,7 @@ import functools
 import secrets
 from collections.abc import Mapping
 
+from sfu.flow.due import earliest
 from sfu.forwarding.asking import Asking
 from sfu.forwarding.link import MediaLink
 from sfu.forwarding.outlet import Outlet, drop_stats
@@ -233,9 +234,11 @@ class Participant:
         self._link.receive_rtcp(packet, now)
 
     def deadline(self) -> float | None:
-        times = [self._link.deadline(), self._sharing.deadline()]
-        times += [one.asking.deadline() for one in self.publications.values() if one.asking is not None]
-        return min((at for at in times if at is not None), default=None)
+        at = earliest(self._link.deadline(), self._sharing.deadline())
+        for publication in self.publications.values():
+            if publication.asking is not None:
+                at = earliest(at, publication.asking.deadline())
+        return at
 
     def pulse(self, now: float) -> None:
         self._link.pulse(now)

@@ -12,8 +12,7 @@ from typing import Protocol
 from aiortc import RTCCertificate, RTCDataChannel, RTCSctpTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
-from sfu.transport.ice import Check, IceLite
-from sfu.transport.outbox import Address
+from sfu.transport.ice import IceLite
 from sfu.transport.seam import Dtls, Srtp, SrtpError, SrtpWorkspace, sctp_backlog
 from sfu.transport.udp import UdpPort
 from sfu.wire.rtp import is_rtcp
@@ -157,23 +156,23 @@ class Connection:
         if self.link is not None:
             self.link.aim(self.ice.selected)
 
-    def checked(self, check: Check, address: Address) -> None:
-        """ICE has answered this: what repeats it, the link may answer."""
+    def checked(self) -> None:
+        """ICE has answered a check: where the engine reads datagrams, what repeats the good one stays there."""
         self.moved()
-        if self.link is not None and self.ice.nominated and address == self.ice.selected:
-            self.link.expect(check.data, self.ice.key(check.ufrag))
+        if self.link is not None and (good := self.ice.good) is not None:
+            self.link.expect(good.start, good.body, good.answer)
+
+    def restart_ice(self) -> None:
+        """New credentials: each check is read again."""
+        self.ice.restart()
+        if self.link is not None:
+            self.link.expect(b"", b"", None)
 
     def consent_lost(self, now: float) -> bool:
-        """No valid check for too long, nor one that the link has answered itself."""
+        """No valid check for too long."""
         if self.link is not None:
             self.ice.last_check = max(self.ice.last_check, self.link.heard)
         return self.ice.consent_lost(now)
-
-    def restart_ice(self) -> None:
-        """New credentials; checks are read again, as the old ones may no longer be good."""
-        self.ice.restart()
-        if self.link is not None:
-            self.link.expect(b"", b"")
 
     def send_rtp(
         self,

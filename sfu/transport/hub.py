@@ -144,6 +144,10 @@ class Hub:
         self._touched.add(connection)
 
     def _stun(self, data: bytes, address: Address, now: float) -> None:
+        known = self._by_address.get(address)
+        if known is not None and (again := known.ice.answer_again(data, address, now)) is not None:
+            self.port.queue(again, address)
+            return
         try:
             check = parse_check(data)
             connection = self._by_ufrag.get(check.ufrag)
@@ -158,7 +162,7 @@ class Hub:
         if self._by_address.get(address) is not connection:
             self._by_address[address] = connection
             self.port.route(address, connection.link)
-        connection.checked(check, address)
+        connection.checked()
         for surplus in connection.ice.surplus():
             self._forget_address(surplus, connection)
         self.port.queue(response, address)

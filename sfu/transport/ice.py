@@ -26,7 +26,11 @@ MAX_ADDRESSES = 16
 _COOKIE = b"\x21\x12\xa4\x42"
 _START = struct.Struct("!HH")
 _MAPPED = struct.Struct("!HHH")
-_FINGERPRINT = struct.Struct("!HHI")
+_FINGERPRINT = struct.Struct("!4sI")
+_FINGERPRINT_MASK = 0x5354554E
+_IS_INTEGRITY, _IS_FINGERPRINT = b"\x00\x08\x00\x14", b"\x80\x28\x00\x04"
+# The bytes of both attributes, with which checks end.
+_PROOF = 32
 
 
 class StunProblem(enum.Enum):
@@ -97,18 +101,65 @@ def unknown_user(check: Check) -> StunRejected:
 def success_response(transaction_id: bytes, address: Address, key: bytes) -> bytes:
     """The answer to a Binding request from `address`: XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY and FINGERPRINT.
 
-    RFC 8489 14.2, 14.5, 14.7; each client asks for it every few seconds, which is all that an idle server does.
+    RFC 8489 14.2, 14.5, 14.7.
     """
+    return _success(transaction_id, _plain(address), hmac.new(key, digestmod="sha1"))
+
+
+def _proof(keyed: hmac.HMAC, data: bytes) -> bytes:
+    """Under a key that was prepared once: to begin with the key itself takes longer than all the rest."""
+    whole = keyed.copy()
+    whole.update(data)
+    return whole.digest()
+
+
+def _plain(address: Address) -> bytes:
+    """Port and host, as MAPPED-ADDRESS has them."""
     host = plain_host(address[0])
-    family, kind = (socket.AF_INET6, 2) if ":" in host else (socket.AF_INET, 1)
-    plain = struct.pack("!H", address[1]) + socket.inet_pton(family, host)
-    pad = (_COOKIE[:2] + _COOKIE + transaction_id)[: len(plain)]
-    mixed = (int.from_bytes(plain, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(plain), "big")
-    body = _COOKIE + transaction_id + _MAPPED.pack(0x0020, len(mixed) + 2, kind) + mixed
-    size = len(body) - 16
-    integrity = hmac.digest(key, _START.pack(0x0101, size + 24) + body, "sha1")
-    message = _START.pack(0x0101, size + 32) + body + _START.pack(0x0008, 20) + integrity
-    return message + _FINGERPRINT.pack(0x8028, 4, zlib.crc32(message) ^ 0x5354554E)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return address[1].to_bytes(2, "big") + socket.inet_pton(family, host)
+
+
+def _success(transaction_id: bytes, plain: bytes, keyed: hmac.HMAC) -> bytes:
+    size = len(plain)
+    pad = _COOKIE[:2] + _COOKIE + transaction_id
+    mixed = (int.from_bytes(plain, "big") ^ int.from_bytes(pad[:size], "big")).to_bytes(size, "big")
+    body = _COOKIE + transaction_id + _MAPPED.pack(0x0020, size + 2, 1 if size == 6 else 2) + mixed
+    integrity = _proof(keyed, _START.pack(0x0101, len(body) + 8) + body)
+    message = _START.pack(0x0101, len(body) + 16) + body + _IS_INTEGRITY + integrity
+    return message + _FINGERPRINT.pack(_IS_FINGERPRINT, zlib.crc32(message) ^ _FINGERPRINT_MASK)
+
+
+class Repetition:
+    """A good check: one that repeats it is proven and answered without being read.
+
+    Only its transaction, and with it the proof, are new: `start` and `body` are what stays, its first 8 bytes and those
+    from the 20th to the proof. A client that is connected sends it every few seconds for as long as it stays
+    (RFC 7675 5.1), which is all that an idle server does.
+    """
+
+    __slots__ = ("_keyed", "_plain", "address", "body", "start")
+
+    def __init__(self, check: bytes, address: Address, key: bytes) -> None:
+        self.start = check[:8]
+        self.body = check[20:-_PROOF]
+        self.address = address
+        self._plain = _plain(address)
+        self._keyed = hmac.new(key, digestmod="sha1")
+
+    def answer(self, data: bytes) -> bytes | None:
+        """The success response to a repetition, which came from the same address; None for anything else."""
+        if data[20:-_PROOF] != self.body or data[:8] != self.start:
+            return None
+        if data[-_PROOF : 4 - _PROOF] != _IS_INTEGRITY or data[-8:-4] != _IS_FINGERPRINT:
+            return None
+        # RFC 8489 14.5: over what stands before, as if the integrity were the end.
+        proof = _proof(self._keyed, _START.pack(0x0001, len(data) - 28) + data[4:-_PROOF])
+        if not hmac.compare_digest(proof, data[4 - _PROOF : -8]):
+            return None
+        if int.from_bytes(data[-4:], "big") != zlib.crc32(data[:-8]) ^ _FINGERPRINT_MASK:
+            return None
+        return _success(data[8:20], self._plain, self._keyed)
 
 
 class IceLite:
@@ -116,6 +167,8 @@ class IceLite:
 
     def __init__(self, now: float) -> None:
         self._passwords: dict[str, str] = {}
+        # The check that the nominated address sent last.
+        self.good: Repetition | None = None
         self.ufrag = ""
         self.password = ""
         self.restart()
@@ -132,6 +185,7 @@ class IceLite:
 
     def restart(self) -> None:
         """New credentials (RFC 8445 9); the ones before stay good until the next restart."""
+        self.good = None
         self._passwords = {self.ufrag: self.password} if self.ufrag else {}
         self.ufrag = _ice_chars(UFRAG_BYTES)
         self.password = _ice_chars(PASSWORD_BYTES)
@@ -154,11 +208,17 @@ class IceLite:
         self.addresses.pop(address, None)
         self.addresses[address] = now
         self._select(address, nominate="USE-CANDIDATE" in message.attributes)
+        if self.nominated and address == self.selected:
+            self.good = Repetition(check.data, address, key)
         return success_response(message.transaction_id, address, key)
 
-    def key(self, ufrag: str) -> bytes:
-        """What proves checks that name this ufrag, one of `ufrags`."""
-        return self._passwords[ufrag].encode()
+    def answer_again(self, data: bytes, address: Address, now: float) -> bytes | None:
+        """The success response to what repeats the last check from the nominated address; None for anything else."""
+        good = self.good
+        if good is None or address != good.address or (response := good.answer(data)) is None:
+            return None
+        self.last_check = now
+        return response
 
     def _select(self, address: Address, *, nominate: bool) -> None:
         if nominate:

@@ -8,7 +8,7 @@ prefer; with anything else OpenSSL goes on. No I/O; not the handshake, nor wheth
 import hmac
 import struct
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -32,18 +32,32 @@ _WINDOW = 64
 _MOST_UNREAD = 64
 _ALERT, _HANDSHAKE, _DATA = 21, 22, 23
 _CLOSE_NOTIFY = b"\x01\x00"
-_FATAL = 2
+_FATAL = b"\x02"
+_FINISHED = b"\x14"
 
 
 @dataclass(slots=True)
 class Keys:
-    """One direction's: the AES key, and the part of each nonce that is not sent."""
+    """One direction's: the AES key, and the part of each nonce that is not sent. No repr shows them."""
 
-    key: bytes
-    salt: bytes
+    key: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
 
-    def cipher(self) -> AESGCM:
-        return AESGCM(self.key)
+    def protect(self, kind: int, number: int, nonce: int, content: bytes) -> bytes:
+        """The fragment of a record (RFC 5288 3)."""
+        explicit, additional = _NUMBER.pack(nonce), _ADDITIONAL.pack(number, kind, _VERSION, len(content))
+        return explicit + AESGCM(self.key).encrypt(self.salt + explicit, content, additional)
+
+    def open(self, kind: int, number: int, fragment: bytes) -> bytes | None:
+        """What was protected; None if it was not with these keys, or is not the same any more."""
+        size = len(fragment) - _EXPLICIT - _TAG
+        if not 0 <= size <= _MOST:
+            return None
+        nonce, additional = self.salt + fragment[:_EXPLICIT], _ADDITIONAL.pack(number, kind, _VERSION, size)
+        try:
+            return AESGCM(self.key).decrypt(nonce, fragment[_EXPLICIT:], additional)
+        except InvalidTag:
+            return None
 
 
 def derive(master: bytes, server_random: bytes, client_random: bytes) -> tuple[Keys, Keys]:
@@ -89,46 +103,51 @@ class Records:
         if connection.get_protocol_version_name() != VERSION or connection.get_cipher_name() != CIPHER:
             return None
         master, of_server = connection.master_key(), connection.server_random()
-        of_client = connection.client_random()
-        if not (master and of_server and of_client and _protected(written)):
+        of_client, protected = connection.client_random(), _protected(written)
+        if not (master and of_server and of_client and protected):
             return None
         mine, theirs = derive(master, of_server, of_client)[:: -1 if server else 1]
+        if mine.open(_HANDSHAKE, *protected[-1]) is None:
+            return None  # its Finished is not protected with these: OpenSSL makes its keys of something else
         # It is the server's flight that ends a handshake: only that can be missed.
         return cls(theirs, mine, written, repeat=server)
 
     # -- in --------------------------------------------------------------------------------------------------
 
     def bio_write(self, datagram: bytes) -> int:
-        """Take a datagram; what is damaged, repeated or not protected is passed over (RFC 6347 4.1.2.7)."""
+        """Take a datagram; what is repeated or not protected is passed over, and so is what follows a forged record.
+
+        RFC 6347 4.1.2.6 and 4.1.2.7.
+        """
         start = 0
         while start + _HEADER.size <= len(datagram):
             kind, version, number, size = _HEADER.unpack_from(datagram, start)
             start += _HEADER.size
             fragment = datagram[start : start + size]
             start += size
-            if number >> 48 == 1 and version == _VERSION and len(fragment) == size:
-                self._record(kind, number, fragment)
+            if number >> 48 != 1 or version != _VERSION or len(fragment) != size or self._is_repeated(number):
+                continue
+            content = self._read.open(kind, number, fragment)
+            if content is None:
+                break  # a datagram has room for 55 of them, at 3 us each
+            self._note(number)
+            self._take(kind, content)
         return len(datagram)
 
-    def _record(self, kind: int, number: int, fragment: bytes) -> None:
-        size = len(fragment) - _EXPLICIT - _TAG
-        if not 0 <= size <= _MOST or self._is_repeated(number):
-            return
-        nonce = self._read.salt + fragment[:_EXPLICIT]
-        additional = _ADDITIONAL.pack(number, kind, _VERSION, size)
-        try:
-            content = self._read.cipher().decrypt(nonce, fragment[_EXPLICIT:], additional)
-        except InvalidTag:
-            return
-        self._note(number)
+    def _take(self, kind: int, content: bytes) -> None:
+        if self._closed:
+            return  # RFC 5246 7.2.1
         if kind == _DATA:
+            self._flight = b""  # who sends data has it
             if self._arrived is None:
                 self._arrived = deque(maxlen=_MOST_UNREAD)
             self._arrived.append(content)
         elif kind == _ALERT:
-            self._closed = self._closed or content == _CLOSE_NOTIFY or content[:1] == bytes((_FATAL,))
-        elif kind == _HANDSHAKE and self._flight:
-            self._leaving.append(self._flight)  # it repeats its own, so it has missed this one
+            self._closed = content == _CLOSE_NOTIFY or content[:1] == _FATAL
+        elif kind == _HANDSHAKE and content[:1] == _FINISHED and self._flight and not self._leaving:
+            # It repeats its own, so it has missed this one. Once for a datagram, which is no shorter; whoever asks for
+            # another handshake gets no answer (RFC 5246 7.4.1.1).
+            self._leaving.append(self._flight)
 
     def _is_repeated(self, number: int) -> bool:
         behind = self._highest - number
@@ -153,7 +172,9 @@ class Records:
     # -- out -------------------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> int:
-        """Protect application data, one record."""
+        """Protect application data, one record. Raises SSL.Error if that can't hold it, above 16 KiB."""
+        if len(data) > _MOST:
+            raise SSL.Error("longer than a record")
         self._protect(_DATA, data)
         return len(data)
 
@@ -164,11 +185,9 @@ class Records:
 
     def _protect(self, kind: int, content: bytes) -> None:
         number, self._number = self._number, self._number + 1
-        explicit, self._nonce = _NUMBER.pack(self._nonce), (self._nonce + 1) & 0xFFFFFFFFFFFFFFFF
-        additional = _ADDITIONAL.pack(number, kind, _VERSION, len(content))
-        protected = self._write.cipher().encrypt(self._write.salt + explicit, content, additional)
-        header = _HEADER.pack(kind, _VERSION, number, _EXPLICIT + len(protected))
-        self._leaving.append(header + explicit + protected)
+        nonce, self._nonce = self._nonce, (self._nonce + 1) & 0xFFFFFFFFFFFFFFFF
+        fragment = self._write.protect(kind, number, nonce, content)
+        self._leaving.append(_HEADER.pack(kind, _VERSION, number, len(fragment)) + fragment)
 
     def bio_read(self, size: int) -> bytes:
         """The next datagram to send. Raises SSL.WantReadError if there is none."""

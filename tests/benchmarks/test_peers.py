@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 
 import pytest
 
@@ -11,7 +12,7 @@ from benchmarks.load.floor import NAMES as FLOORS
 from benchmarks.load.media import Stream
 from benchmarks.servers import livekit, mediasoup
 from benchmarks.servers.adapter import ServerError
-from benchmarks.servers.catalog import ENCODING, SERVERS
+from benchmarks.servers.catalog import CLIPPED, SERVERS
 
 VIDEO = Stream(number=2, kind="video", ssrc=1234, mid="0", first_seq16=5)
 
@@ -78,9 +79,15 @@ def test_mediasoup_producer_and_transport() -> None:
 def test_names() -> None:
     assert set(SERVERS) >= {"aiosfu-python", "aiosfu-mediarelay", "janus", "janus-tuned", "pion", "livekit"}
     assert set(SERVERS) >= {"galene", "mediasoup"}
-    assert set(ENCODING) <= set(SERVERS)
+    assert set(CLIPPED) <= set(SERVERS)
     assert not set(SERVERS) & set(FLOORS)
     assert all(make().name == name for name, make in SERVERS.items())
+
+
+def test_an_engine_that_was_not_built_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sfu.forwarding.native.engine", None)
+    assert "C compiler" in (SERVERS["aiosfu-native"]().missing() or "")
+    assert SERVERS["aiosfu-python"]().missing() is None
 
 
 async def test_a_server_that_can_not_be_had_says_so() -> None:

@@ -1,13 +1,16 @@
 """How an engine is chosen, and that parts which exist twice say the same."""
 
 import sys
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfu.config import Config, ConfigError
 from sfu.flow.rate import RateMeter
 from sfu.forwarding.engine import PYTHON, EngineMissing, choose
+from sfu.service import MediaService
 from tests import engines
 
 
@@ -32,6 +35,17 @@ def test_where_it_was_not_built() -> None:
     assert choose("auto") is choose("python") is PYTHON
     with pytest.raises(EngineMissing, match="C compiler"):
         choose("native")
+
+
+@pytest.mark.usefixtures("not_built")
+async def test_a_daemon_says_which_it_has_and_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sfu.service")
+    for engine in ("auto", "python"):
+        await (await MediaService.start(Config(rtc_port=0, engine=cast(Any, engine)))).close()
+    said = [record.message for record in caplog.records if "engine" in record.message]
+    assert ["not built" in line for line in said] == [True, False]
+    with pytest.raises(ConfigError, match="C compiler"):
+        await MediaService.start(Config(rtc_port=0, engine="native"))
 
 
 @given(st.lists(st.tuples(st.integers(0, 1500), st.floats(0, 3)), max_size=60), st.floats(0, 1e6))

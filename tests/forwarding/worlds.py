@@ -355,9 +355,25 @@ class Camera:
 Step = tuple[str, tuple[object, ...]]
 
 
+def damaged(data: bytes, random: Random) -> bytes:
+    """A packet as somebody may send it who means harm: with wrong bytes, most of them in its headers, or cut off."""
+    wrong = bytearray(data)
+    for _ in range(random.randrange(1, 4)):
+        place = random.choice(
+            (0, 1, 12, 14, 15, 16, random.randrange(12, 60), random.randrange(len(wrong)), -1)
+        )
+        wrong[min(place, len(wrong) - 1)] = random.choice(
+            (0, 0xFF, random.getrandbits(8), random.getrandbits(8))
+        )
+    if random.random() < 0.3:
+        del wrong[random.randrange(12, len(wrong) + 1) :]
+    return bytes(wrong)
+
+
 def script(codec: str, seed: int, length: int) -> list[Step]:
     """Method names of `World` with arguments: frames over a bad network, and everything else now and then."""
     random = Random(seed)
+    damage = random.choice((0.0, 0.0, 0.02, 0.3))
     cameras = [Camera(codec, rid, random) for rid in (("q", "f") if codec == "vp8" else ("",))]
     loss = random.choice((0.0, 0.02, 0.1))
     steps: list[Step] = []
@@ -370,7 +386,8 @@ def script(codec: str, seed: int, length: int) -> list[Step]:
                 if random.random() < 0.7:
                     late.append(data)
                 continue
-            steps.append(("packet", (data, random.choice((0.0, 0.0, 0.0001)))))
+            came = damaged(data, random) if random.random() < damage else data
+            steps.append(("packet", (came, random.choice((0.0, 0.0, 0.0001)))))
             if random.random() < 0.01:
                 steps.append(("packet", (data, 0.0)))
             while late and random.random() < 0.2:

@@ -26,6 +26,7 @@ from sfu.rooms.participant import Participant
 from sfu.transport.connection import Connection
 from signaling import messages as m
 from signaling.room import Member
+from tests import engines
 from tests.integration.client import Client, Clients, until
 from tests.integration.media import COLOURS, FlatVideo
 from tests.integration.network import cut, dtls_of
@@ -228,9 +229,10 @@ async def test_nothing_is_left(relay: Relay, joins: int) -> None:
         assert after.files == before.files
         assert after.objects == before.objects
         assert len(churn.ways) == 6
-        # One connection that is kept holds some 1500 blocks.
-        assert used[2].blocks - used[1].blocks < 5000, used
-        assert used[2].resident_kib - used[1].resident_kib < 8192, used
+        if not engines.SANITIZED:  # freed memory is kept then, to see who still reads it
+            # One connection that is kept holds some 1500 blocks.
+            assert used[2].blocks - used[1].blocks < 5000, used
+            assert used[2].resident_kib - used[1].resident_kib < 8192, used
         assert not failures.found
         await bob.frames()
     assert len(server.media.hub) == 0

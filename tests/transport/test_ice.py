@@ -1,5 +1,7 @@
 """ICE-lite: which checks are refused and how, whose address is selected, restarts, consent."""
 
+from typing import Any
+
 import pytest
 from aioice import stun
 from hypothesis import given, settings
@@ -101,6 +103,74 @@ def test_the_answer_is_that_of_aioice_to_the_bit(
     expected.attributes["XOR-MAPPED-ADDRESS"] = (host, port)
     expected.add_message_integrity(key)
     assert success_response(transaction, (host, port), key) == bytes(expected)
+
+
+# -- repetitions ---------------------------------------------------------------------------------------------
+
+
+def connected() -> IceLite:
+    ice = IceLite(0.0)
+    check(ice, nominate=True)
+    return ice
+
+
+@given(st.sampled_from(["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"]), st.booleans())
+def test_what_repeats_the_nominated_check_gets_the_same_answer(host: str, nominate: bool) -> None:
+    ice = IceLite(0.0)
+    address = (host, 5000)
+    ice.answer(parse_check(request(ice, nominate=True)), address, 10.0)
+    ice.answer(parse_check(request(ice, nominate=nominate)), address, 11.0)
+    again = request(ice, nominate=nominate)
+    expected = success_response(again[8:20], address, ice.password.encode())
+    assert ice.answer_again(again, address, 12.0) == expected
+    assert ice.last_check == 12.0
+
+
+def test_before_a_nomination_each_check_is_read() -> None:
+    ice = IceLite(0.0)
+    check(ice)
+    assert ice.answer_again(request(ice), HERE, 11.0) is None
+
+
+def test_every_flipped_bit_makes_another_check() -> None:
+    ice = connected()
+    for bit in range(8 * len(request(ice))):
+        data = bytearray(request(ice, nominate=True))
+        data[bit >> 3] ^= 1 << (bit & 7)
+        assert ice.answer_again(bytes(data), HERE, 11.0) is None
+    assert ice.last_check == 10.0
+
+
+@pytest.mark.parametrize(
+    "options", [{"ufrag": "other"}, {"password": "guess"}, {"controlled": True}, {"nominate": False}]
+)
+def test_what_is_not_a_repetition_is_read(options: dict[str, Any]) -> None:
+    ice = connected()
+    assert ice.answer_again(request(ice, **({"nominate": True} | options)), HERE, 11.0) is None
+
+
+def test_what_repeats_it_from_elsewhere_is_read() -> None:
+    ice = connected()
+    assert ice.answer_again(request(ice, nominate=True), THERE, 11.0) is None
+    check(ice, THERE)
+    assert ice.answer_again(request(ice, nominate=True), HERE, 11.0) is not None
+    check(ice, THERE, nominate=True)
+    assert ice.answer_again(request(ice, nominate=True), HERE, 11.0) is None
+
+
+def test_after_a_restart_every_check_is_read_again() -> None:
+    ice = connected()
+    before = request(ice, nominate=True)
+    ice.restart()
+    assert ice.answer_again(before, HERE, 11.0) is None
+
+
+@given(st.binary(max_size=200), st.integers(0, 120))
+def test_no_bytes_are_too_odd(data: bytes, cut: int) -> None:
+    ice = connected()
+    assert ice.answer_again(data, HERE, 11.0) is None
+    whole = request(ice, nominate=True)
+    assert ice.answer_again(whole[:cut], HERE, 11.0) is None or cut >= len(whole)
 
 
 # -- refusals ------------------------------------------------------------------------------------------------

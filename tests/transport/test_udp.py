@@ -11,7 +11,7 @@ import pytest
 
 from sfu.forwarding.engine import PYTHON, Engine
 from sfu.transport.outbox import GSO_MAX_BYTES, GSO_MAX_SEGMENTS, Address, Outbox
-from sfu.transport.udp import MAX_BATCH, UdpPort, candidate_hosts, open_port
+from sfu.transport.udp import MAX_BATCH, MAX_DATAGRAM, UdpPort, candidate_hosts, open_port
 from tests import engines
 
 NO_CHECKSUMS = 11  # SO_NO_CHECK; not in the socket module
@@ -106,6 +106,19 @@ async def test_a_run_is_one_send(client: Client) -> None:
             port.queue(bytes(1200), client.address)
         port.flush()
         assert port.counters.sends == 1
+
+
+async def test_a_kernel_that_knows_no_segments_is_noticed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.transport.outbox.UDP_SEGMENT", 9999)  # an option that none knows
+    with opened() as port:
+        assert not port.gso
+        for n in range(20):
+            port.queue(bytes([n]) * 1200, client.address)
+        port.flush()
+        assert client.read(20) == [bytes([n]) * 1200 for n in range(20)]
+        assert port.counters.sends == 20
 
 
 async def test_destinations_are_kept_apart(client: Client) -> None:
@@ -435,3 +448,39 @@ def test_the_machines_own_addresses(monkeypatch: pytest.MonkeyPatch, host: str, 
 def test_loopback_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfu.transport.udp.ifaddr.get_adapters", lambda: [_Adapter("127.0.0.1")])
     assert candidate_hosts("", ()) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [1100] * 9,
+        [1101] * 9 + [7],
+        [1102] * 50 + [1],
+        [7] * 60 + [1000] * 3 + [1000],
+        [3000] * 4,
+        [1000] * (MAX_BATCH + 40),
+    ],
+    ids=lambda sizes: f"{len(sizes)}x{sizes[0]}",
+)
+async def test_runs_that_come_as_one_message_are_datagrams_again(sizes: list[int]) -> None:
+    packets = [bytes([128 + n % 60]) * size for n, size in enumerate(sizes)]
+    with opened() as sender, opened() as port:
+        seen: list[bytes] = []
+        senders: set[Address] = set()
+        all_came = asyncio.Event()
+
+        def note(data: bytes, address: Address, now: float) -> None:
+            seen.append(data)
+            senders.add(address)
+            if len(seen) == len(packets):
+                all_came.set()
+
+        port.on_datagram = note
+        for packet in packets:
+            sender.queue(packet, ("127.0.0.1", port.port))
+        sender.flush()
+        await asyncio.wait_for(all_came.wait(), 5)
+        assert seen == [packet[:MAX_DATAGRAM] for packet in packets]
+        assert senders == {("127.0.0.1", sender.port)}
+        assert port.counters.datagrams_in == len(packets)
+        assert port.counters.bytes_in == sum(len(packet) for packet in seen)

@@ -3,7 +3,9 @@
 Knows sums of bytes with their send and arrival times. Does not know what a link can carry.
 """
 
+from bisect import bisect_right
 from collections import deque
+from math import inf
 from typing import Final
 
 _SHORT, _LONG = 0.2, 0.6  # seconds at least that a rate is taken over
@@ -45,14 +47,16 @@ class Throughput:
                 if len(marks) > 1 and arrival - marks[-2][0] < _STEP:
                     marks.pop()
         marks.append((arrival, send, total, self._sent))
-        short = False
-        for index in range(len(marks) - 2, -1, -1):
-            since, send_since, before, sent_before = marks[index]
-            span = arrival - since
-            if span >= _SHORT and not short:
-                short = True
-                self.short_bps = self.long_bps = (total - before) * 8 / span
-                self.sent_bps = (self._sent - sent_before) * 8 / max(send - send_since, 0.001)
-            if span >= _LONG:
-                self.long_bps = (total - before) * 8 / span
-                break
+        if (mark := self._mark_before(arrival - _SHORT)) is None:
+            return
+        since, send_since, before, sent_before = mark
+        self.short_bps = self.long_bps = (total - before) * 8 / (arrival - since)
+        self.sent_bps = (self._sent - sent_before) * 8 / max(send - send_since, 0.001)
+        if (mark := self._mark_before(arrival - _LONG)) is not None:
+            since, _, before, _ = mark
+            self.long_bps = (total - before) * 8 / (arrival - since)
+
+    def _mark_before(self, at: float) -> tuple[float, float, int, int] | None:
+        """The newest mark that is no later; None if all are."""
+        place = bisect_right(self._marks, (at, inf, 0, 0))
+        return self._marks[place - 1] if place else None

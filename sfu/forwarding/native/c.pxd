@@ -75,14 +75,6 @@ cdef extern from "outbox.h" nogil:
     void outbox_flush(c_outbox *)
     void outbox_clear(c_outbox *)
 
-cdef extern from "consent.h" nogil:
-    size_t CONSENT_ANSWER
-    struct consent:
-        uint32_t size
-    void consent_expect(consent *, const unsigned char *check, size_t size, const unsigned char *secret,
-                        size_t secret_size, const sockaddr_in6 *sender)
-    size_t consent_answer(const consent *, const unsigned char *check, size_t size, unsigned char *answer)
-
 cdef extern from "inbox.h" nogil:
     int INBOX_BATCH
     struct datagram:
@@ -92,10 +84,11 @@ cdef extern from "inbox.h" nogil:
         uint32_t sender_size
     struct c_inbox "inbox":
         int fd
-        datagram *datagrams
     int inbox_init(c_inbox *, int fd)
     void inbox_free(c_inbox *)
     int inbox_read(c_inbox *, unsigned int most)
+    int inbox_next(c_inbox *, datagram *)
+    void inbox_fence(const c_inbox *, const datagram *, size_t size)
     int inbox_is_rtp(const datagram *)
 
 cdef extern from "link.h" nogil:

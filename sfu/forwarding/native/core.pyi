@@ -60,8 +60,11 @@ class Link:
 
     heard: float
     """When a check was answered here last; -inf: never."""
-    def expect(self, check: bytes, secret: bytes) -> None:
-        """Answer repetitions of this check, from where the link aims and under that key, until it aims elsewhere."""
+    def expect(self, start: bytes, body: bytes, answer: Callable[[bytes], bytes | None] | None) -> None:
+        """STUN messages from where the link aims that begin so, and go on so behind their header, are for `answer`.
+
+        Until the link aims elsewhere, and unless that gives None.
+        """
 
     def lend(self, times: Any, entries: Any) -> None:
         """The rings of SentPackets, which stay where they are."""
@@ -208,11 +211,13 @@ class Intake:
         level_id: int,
         on_level: Callable[[Any, int, float], None],
         on_other: Callable[[Any, bytes, float], None],
+        on_feedback_due: Callable[[float], None],
     ) -> None:
         """Ids of extensions, 0 = none; of the audio level, if somebody watches it. No SSRC is known from here on.
 
         `on_level` is told each level of a plain packet before that is forwarded, with its encoding; `on_other` is given
-        the packet if it is not plain any more then.
+        the packet if it is not plain any more then. `on_feedback_due` is told of the first arrival that waits for
+        feedback, while that is not on its way.
         """
 
     def know(self, ssrc: int, track: Track) -> None: ...

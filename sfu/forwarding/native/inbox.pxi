@@ -44,21 +44,27 @@ cdef class Inbox:
             self._links[key] = link
 
     def read(self, int most, double now, on_datagram, on_failure):
-        cdef int found, number
+        cdef int found, whole
+        cdef datagram one
         self._given = False
         while most > 0 and self.c.fd >= 0:
+            whole = min(most, INBOX_BATCH)
             with nogil:
                 found = inbox_read(&self.c, most)
             if found == 0:
                 break
-            most -= found if found > 0 else 1
-            for number in range(found):
+            if found < 0:
+                most -= 1
+            while inbox_next(&self.c, &one):
+                most -= 1
                 self._datagrams += 1
-                self._bytes += self.c.datagrams[number].size
+                self._bytes += one.size
                 try:
-                    self._give(&self.c.datagrams[number], now, on_datagram)
+                    self._give(&one, now, on_datagram)
                 except Exception:
                     on_failure()
+            if 0 < found < whole:  # there was no more
+                break
         return self._given
 
     def run(self, int most, Outbox outbox not None, on_datagram, on_failure, on_batch):
@@ -86,9 +92,10 @@ cdef class Inbox:
             link = self._links.get(sender_key(&one.sender, one.sender_size))
             if link is not None and link.c.receiving != NULL:
                 opened = link_open(&link.c, one.data, one.size)
-                if opened >= 0 and not (
-                    link.intake is not None and link.intake.taken(one.data, <size_t>opened, None, now)
-                ):
+                if opened < 0:
+                    return
+                inbox_fence(&self.c, one, <size_t>opened)
+                if link.intake is None or not link.intake.taken(one.data, <size_t>opened, None, now):
                     self._given = True
                     link.on_rtp((<char *>one.data)[:opened], now)
                 return

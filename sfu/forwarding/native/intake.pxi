@@ -19,7 +19,7 @@ cdef class Intake:
     # Whether packets need nothing but what is done here; whether feedback on arrivals, and a report, are on their way.
     cdef public bint open, feedback_due, report_due
     cdef public uint32_t feedback_ssrc
-    cdef object _on_level, _on_other
+    cdef object _on_level, _on_other, _on_feedback_due
 
     def __cinit__(self):
         self._tracks = {}
@@ -27,9 +27,10 @@ cdef class Intake:
     def __dealloc__(self):
         PyMem_Free(self._arrivals)
 
-    def configure(self, bint open, unsigned int transport_wide_id, unsigned int level_id, on_level, on_other):
+    def configure(self, bint open, unsigned int transport_wide_id, unsigned int level_id, on_level, on_other,
+                  on_feedback_due):
         self.open, self._transport_wide_id, self._level_id = open, transport_wide_id, level_id
-        self._on_level, self._on_other = on_level, on_other
+        self._on_level, self._on_other, self._on_feedback_due = on_level, on_other, on_feedback_due
         self._tracks.clear()
 
     def know(self, uint32_t ssrc, Track track not None):
@@ -79,8 +80,10 @@ cdef class Intake:
         cdef element found
         if not rtp_find_element(data, view, self._transport_wide_id, &found) or found.size != 2:
             return True
-        if not self.feedback_due or self._count == ARRIVALS:
+        if self._count == ARRIVALS:
             return False
+        if not self.feedback_due:
+            self._on_feedback_due(now)
         if self._arrivals == NULL:
             self._arrivals = <arrival *>PyMem_Calloc(ARRIVALS, sizeof(arrival))
             if self._arrivals == NULL:

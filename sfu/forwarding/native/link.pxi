@@ -1,5 +1,8 @@
 # link.h: one connection's way out.
 
+cdef enum:
+    STUN_HEADER = 20
+
 @cython.no_gc_clear
 cdef class Link:
     """One connection's way out. The numbers are those of `Pacer`, `SentPackets` and `Egress`."""
@@ -10,7 +13,8 @@ cdef class Link:
     cdef object _keep  # the sessions' owner
     cdef public object on_rtp
     cdef public Intake intake
-    cdef consent _consent
+    cdef bytes _start, _body  # of the check that is expected
+    cdef object _answer       # to it; None: none is
     cdef readonly double heard
     cdef object _times
     cdef object _entries
@@ -19,7 +23,6 @@ cdef class Link:
         memset(&self.c, 0, sizeof(self.c))
         self.outbox = outbox
         self.c.outbox = &outbox.c
-        memset(&self._consent, 0, sizeof(self._consent))
         self.c.free_at = self.heard = -float("inf")
 
     @property
@@ -46,27 +49,27 @@ cdef class Link:
             box.users += 1
         self._box = box
         self.c.box = NULL if box is None else &box.c
-        self._consent.size = 0
+        self._answer = None
 
-    def expect(self, bytes check not None, bytes secret not None):
-        if self._box is not None:
-            consent_expect(&self._consent, <const unsigned char *>check, len(check),
-                           <const unsigned char *>secret, len(secret), &self._box.c.address)
+    def expect(self, bytes start not None, bytes body not None, answer):
+        self._start, self._body, self._answer = start, body, answer
 
     cdef bint consents(self, const datagram *one, double now) except -1:
-        """Answer what repeats the expected check."""
-        cdef size_t size
-        cdef unsigned char *room
-        if self.c.box == NULL or one.sender_size != self._box.c.address_size:
+        """Have what repeats the expected check answered; False if it doesn't."""
+        cdef size_t start, body
+        if self._answer is None or self._box is None or one.sender_size != self._box.c.address_size:
             return False
-        if memcmp(&one.sender, &self._box.c.address, one.sender_size) != 0:
+        start, body = len(self._start), len(self._body)
+        if start > STUN_HEADER or one.size < STUN_HEADER + body or memcmp(&one.sender, &self._box.c.address, one.sender_size) != 0:
             return False
-        room = outbox_reserve(&self.outbox.c, CONSENT_ANSWER)
-        size = consent_answer(&self._consent, one.data, one.size, room) if room != NULL else 0
-        if size == 0:
+        if memcmp(one.data, <const char *>self._start, start) != 0:
             return False
-        outbox_commit(&self.outbox.c, &self._box.c, size)
-        self.outbox.waiting()
+        if memcmp(one.data + STUN_HEADER, <const char *>self._body, body) != 0:
+            return False
+        answer = self._answer((<char *>one.data)[:one.size])
+        if answer is None:
+            return False
+        self.outbox.queue(answer, self._box.address)
         self.heard = now
         return True
 

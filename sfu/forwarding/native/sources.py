@@ -254,8 +254,14 @@ class NativeIngress(Ingress):
             encoding: publication for publication, _ in published for encoding in publication.encodings
         }
         self.intake.configure(
-            self._estimate is None, self._transport_wide_id, watched, self._heard, self._receive_other
-        )
+            self._estimate is None, self._transport_wide_id, watched, self._heard, self._receive_other,
+            self._await_feedback,
+        )  # fmt: skip
+
+    def _await_feedback(self, now: float) -> None:
+        """A plain packet is the first since the last feedback."""
+        self._plan_feedback(now)
+        self._outlet.schedule()
 
     def _heard(self, encoding: Encoding, value: int, now: float) -> None:
         """A plain packet says how loud it is (RFC 6464 3)."""
