@@ -14,7 +14,7 @@ from aiortc import RTCCertificate
 
 from sfu.transport.connection import Connection
 from sfu.transport.dial import DialedConnection, FarEnd
-from sfu.transport.ice import CONSENT_SECONDS, StunProblem, StunRejected, is_stun, parse_check, unknown_user
+from sfu.transport.ice import StunProblem, StunRejected, is_stun, parse_check, unknown_user
 from sfu.transport.outbox import Address
 from sfu.transport.seam import SrtpWorkspace, fingerprints, make_certificate
 from sfu.transport.turns import Turns
@@ -178,8 +178,8 @@ class Hub:
         silent = [connection for connection in self._watched if connection.consent_lost(now)]
         if self._connections:
             # Before anything that may fail: this timer is the only one. Nobody's silence is over before the longest.
-            heard = min((connection.ice.last_check for connection in self._watched), default=now)
-            wait = max(heard + CONSENT_SECONDS - now, CONSENT_CHECK_SECONDS)
+            until = min((connection.ice.consent_until for connection in self._watched), default=now)
+            wait = max(until - now, CONSENT_CHECK_SECONDS)
             self._consent_timer = asyncio.get_running_loop().call_later(wait, self._watch_consent)
         for connection in silent:
             self._watched.discard(connection)

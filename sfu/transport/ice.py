@@ -239,9 +239,14 @@ class IceLite:
             removed.append(oldest)
         return removed
 
+    @property
+    def consent_until(self) -> float:
+        """When consent ends if no valid check comes: RFC 7675 5.1, seen from the lite side."""
+        return self.last_check + CONSENT_SECONDS
+
     def consent_lost(self, now: float) -> bool:
-        """RFC 7675 5.1, seen from the lite side: no valid check for 30 s."""
-        return now - self.last_check > CONSENT_SECONDS
+        """Whether no valid check has come for 30 s."""
+        return now > self.consent_until
 
 
 class IceDialer:
