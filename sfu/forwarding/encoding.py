@@ -231,6 +231,9 @@ class Encoding:
             self._restarts = arrivals.restarts
             self._highest = 0
             self._begin_anew(now)
+        if arrivals.lost_beyond_repair:
+            arrivals.lost_beyond_repair = False
+            self.request_key_frame(now)
         self.last_at = now
         self.frames += view.marker
         self.rate.add(len(view.packet), now)
@@ -258,9 +261,6 @@ class Encoding:
             self.last_layer = layer
         if self._waiting:
             self._start_waiting(view, seq, size, layer, now, key_frame=key_frame)
-        if arrivals.lost_beyond_repair:
-            arrivals.lost_beyond_repair = False
-            self.request_key_frame(now)
         if now >= self._look_at:
             self._look_at = now + _LOOK_INTERVAL
             if self.on_look is not None:

@@ -122,6 +122,16 @@ def test_padding_is_not_forwarded_and_leaves_no_gap() -> None:
     assert track.encoding.drops[Drop.PADDING] == 2
 
 
+def test_padding_that_tells_of_a_great_loss_has_a_key_frame_asked_for() -> None:
+    track = Track()
+    track.slot(10.0)
+    for seq in range(3):
+        track.send(seq, 10.0 + seq / 30, KEY if seq == 0 else DELTA)
+    asked = track.asked
+    track.encoding.receive(rtp.parse(packet(400, 0, b"", padding=200)), 12.0)
+    assert track.asked == asked + 1
+
+
 def test_padding_never_starts_a_slot() -> None:
     track = Track([OPUS], "audio")
     slot, outlet = track.slot(10.0, [OPUS])
