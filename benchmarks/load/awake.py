@@ -34,6 +34,7 @@ def awake(cores: set[int]) -> Iterator[None]:
 def _turn(core: int, parent: int) -> None:
     """Until the parent has ended, however that came."""
     os.sched_setaffinity(0, {core})
+    os.nice(19)  # for the kernel's sums only
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     while os.getppid() == parent:
         for _ in range(_STEPS):

@@ -62,10 +62,13 @@ def read(pids: Iterable[int], proc: Path = PROC) -> Usage:
 
 
 def core_busy(core: int, proc: Path = PROC) -> float:
-    """Seconds that a core was busy with anything, since the machine began; 0 when it can't be told."""
+    """Seconds that a core was busy since the machine began; 0 when it can't be told.
+
+    Without what is "nice" (proc_stat(5)): that gives way, as the loops do that keep cores awake.
+    """
     for line in (proc / "stat").read_text().splitlines():
         name, *fields = line.split()
         if name == f"cpu{core}":
-            user, nice, system, _idle, _wait, irq, softirq, steal = (int(field) for field in fields[:8])
-            return (user + nice + system + irq + softirq + steal) * TICK
+            user, _nice, system, _idle, _wait, irq, softirq, steal = (int(field) for field in fields[:8])
+            return (user + system + irq + softirq + steal) * TICK
     return 0.0
