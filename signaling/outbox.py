@@ -6,7 +6,6 @@ Does not know: sockets, rooms, what the messages say.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from signaling.fields import ByeReason, LeftReason
@@ -40,19 +39,10 @@ TOO_LARGE = Ending("disconnected", None, 1009)
 SHUTDOWN = Ending("shutdown", "shutdown", 1001)
 
 
-def _refuse(text: str) -> bool:
-    return False
-
-
 class Outbox:
-    """JSON texts on their way to one client, in order; full means that the client is too slow.
+    """JSON texts on their way to one client, in order; full means that the client is too slow."""
 
-    `send_at_once` is offered each text before which none waits, and returns whether it took it.
-    """
-
-    __slots__ = (
-        "_bytes", "_ended", "_max_bytes", "_max_messages", "_number", "_texts", "_wake", "ending", "send_at_once",
-    )  # fmt: skip
+    __slots__ = ("_bytes", "_ended", "_max_bytes", "_max_messages", "_number", "_texts", "_wake", "ending")
 
     def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
         self._max_messages = max_messages
@@ -64,7 +54,6 @@ class Outbox:
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self.ending: Ending | None = None
-        self.send_at_once: Callable[[str], bool] = _refuse
 
     def put(self, text: str) -> None:
         """Queue a message; one too many ends the connection instead. After the end nothing is queued."""
@@ -81,8 +70,6 @@ class Outbox:
         self._put(what, text)
 
     def _put(self, key: int | str, text: str) -> None:
-        if not self._texts and self.send_at_once(text):
-            return
         if self.ending is not None:
             return
         if len(self._texts) >= self._max_messages or self._bytes + len(text) > self._max_bytes:
@@ -109,7 +96,6 @@ class Outbox:
         """End the connection once what is queued has been sent; the first ending is the one that counts."""
         if self.ending is None:
             self.ending = ending
-            self.send_at_once = _refuse
             self._wake.set()
             self._ended.set()
 

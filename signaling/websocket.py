@@ -4,7 +4,7 @@ Knows: aiohttp, and how a connection starts and ends. Does not know: what messag
 what happens in rooms (lobby.py).
 
 Each connection has three tasks: one reads and feeds the session, one works on the requests in order, one
-writes what can't be written at once. They end together; a connection that fails takes no other with it.
+writes. They end together; a connection that fails takes no other with it.
 """
 
 import asyncio
@@ -33,8 +33,6 @@ MAX_FRAME_BYTES = 2 << 20
 """Above the protocol's own limit, so that a message somewhat too large still gets its error."""
 SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel may hold for a client that doesn't read; else it grows to megabytes."""
-AT_ONCE_BYTES = 16 * 1024
-"""What may wait in a connection that is written to without asking: from four times that on, aiohttp waits too."""
 CLOSE_PATIENCE = 1.0
 """Seconds to get the last messages out, and then again for the client's side of the close."""
 
@@ -89,7 +87,7 @@ class WebSockets:
         self._counters.connections += 1
         self._counters.connections_open += 1
         try:
-            await _Connection(socket_, transport, outbox, self._lobby, self._counters, self._clock).run()
+            await _Connection(socket_, outbox, self._lobby, self._counters, self._clock).run()
         finally:
             self._counters.connections_open -= 1
             if transport is not None and transport.get_write_buffer_size():
@@ -102,16 +100,13 @@ class _Connection:
     def __init__(
         self,
         socket_: web.WebSocketResponse,
-        transport: asyncio.Transport | None,
         outbox: Outbox,
         lobby: Lobby,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         self._socket = socket_
-        self._transport = transport
         self._outbox = outbox
-        outbox.send_at_once = self._send_at_once
         self._lobby = lobby
         self._counters = counters
         self._clock = clock
@@ -225,24 +220,6 @@ class _Connection:
         if isinstance(message, Error):
             self._counters.error(message.code)
         self._outbox.put(encode(message))
-
-    def _send_at_once(self, text: str) -> bool:
-        """Spare the writer a turn: a newcomer is told to everybody, and that is most of what a join costs."""
-        if self._transport is None or self._transport.get_write_buffer_size() > AT_ONCE_BYTES:
-            return False
-        sending = self._socket.send_str(text)
-        try:
-            sending.send(None)
-            sending.close()  # written, but so much waits now that the next text will too
-        except StopIteration:
-            pass
-        except Exception as error:  # of this connection, and not of whoever has something to say to it
-            if not isinstance(error, ConnectionError):
-                logger.exception("x a connection failed")
-            self._outbox.end(DISCONNECTED)
-            return False
-        self._counters.messages_out += 1
-        return True
 
     async def _write(self) -> None:
         while (text := await self._outbox.get()) is not None:

@@ -31,45 +31,6 @@ async def test_get_waits() -> None:
     assert await waiting is None
 
 
-async def test_what_can_be_sent_at_once_does_not_wait_and_overtakes_nothing() -> None:
-    outbox = Outbox(max_messages=2)
-    sent: list[str] = []
-    free = True
-
-    def send(text: str) -> bool:
-        if free:
-            sent.append(text)
-        return free
-
-    outbox.send_at_once = send
-    for text in "abcd":
-        outbox.put(text)
-    assert sent == ["a", "b", "c", "d"]
-    free = False
-    outbox.put("e")
-    free = True
-    outbox.put_latest("f", "f")
-    assert [await outbox.get(), await outbox.get()] == ["e", "f"]
-    assert outbox.put_if_room("g")
-    outbox.end(LEFT)
-    outbox.put("h")
-    assert sent == ["a", "b", "c", "d", "g"]
-    assert await outbox.get() is None
-
-
-async def test_a_connection_that_ends_while_something_is_sent() -> None:
-    outbox = Outbox()
-
-    def fail(text: str) -> bool:
-        outbox.end(LEFT)
-        return False
-
-    outbox.send_at_once = fail
-    outbox.put("a")
-    assert await outbox.ended() is LEFT
-    assert await outbox.get() is None
-
-
 async def test_the_first_ending_counts() -> None:
     outbox = Outbox()
     outbox.end(SHUTDOWN)
