@@ -155,8 +155,8 @@ async def test_a_slow_link_gets_the_small_picture_without_a_freeze_and_the_other
         assert after[1]["flow"]["limit"] == "bandwidth"
         assert report["estimate_bps"] < 500_000  # of 400,000: what a probe may believe for a moment
         # Three missing frames at 5 a second count as one (0.6 s). What the encoder leaves out itself, on a machine that
-        # runs all three pages, Cleo misses as well: her link is fast, and she looks at the same picture. Where her frames
-        # are few, Chromium calls no gap a freeze, so that her longest standstill counts, too.
+        # runs all three pages, Cleo misses as well: her link is fast, and she looks at the same picture. Chromium calls
+        # none of her gaps a freeze where her frames are few: her longest standstill counts, too.
         assert frozen[1] <= max(frozen[2], stills[2], 0.8)
         assert max(stills) < STILL_S
         menu = "document.querySelector('.tile.pinned [data-testid=tile-quality]').click()"
