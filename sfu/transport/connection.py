@@ -156,24 +156,6 @@ class Connection:
         if self.link is not None:
             self.link.aim(self.ice.selected)
 
-    def checked(self) -> None:
-        """ICE has answered a check: where the engine reads datagrams, what repeats the good one stays there."""
-        self.moved()
-        if self.link is not None and (good := self.ice.good) is not None:
-            self.link.expect(good.start, good.body, good.answer)
-
-    def restart_ice(self) -> None:
-        """New credentials: each check is read again."""
-        self.ice.restart()
-        if self.link is not None:
-            self.link.expect(b"", b"", None)
-
-    def consent_lost(self, now: float) -> bool:
-        """No valid check for too long."""
-        if self.link is not None:
-            self.ice.last_check = max(self.ice.last_check, self.link.heard)
-        return self.ice.consent_lost(now)
-
     def send_rtp(
         self,
         template: bytes,

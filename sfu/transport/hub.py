@@ -63,6 +63,7 @@ class Hub:
         self._by_ufrag[connection.ice.ufrag] = connection
         if connection.link is not None:
             connection.link.on_rtp = functools.partial(self._rtp, connection)
+            connection.link.on_stun = connection.ice.answer_again
         if self._consent_timer is None:
             self._watch_consent()
         return connection
@@ -82,7 +83,7 @@ class Hub:
         """Give `connection` new ICE credentials, for an answer to an ICE restart."""
         for ufrag in connection.ice.ufrags:
             self._by_ufrag.pop(ufrag, None)
-        connection.restart_ice()
+        connection.ice.restart()
         for ufrag in connection.ice.ufrags:
             self._by_ufrag[ufrag] = connection
 
@@ -162,7 +163,7 @@ class Hub:
         if self._by_address.get(address) is not connection:
             self._by_address[address] = connection
             self.port.route(address, connection.link)
-        connection.checked()
+        connection.moved()
         for surplus in connection.ice.surplus():
             self._forget_address(surplus, connection)
         self.port.queue(response, address)
@@ -175,7 +176,7 @@ class Hub:
     def _watch_consent(self) -> None:
         now = time.monotonic()
         self._consent_timer = None
-        silent = [connection for connection in self._watched if connection.consent_lost(now)]
+        silent = [connection for connection in self._watched if connection.ice.consent_lost(now)]
         if self._connections:
             # Before anything that may fail: this timer is the only one. Nobody's silence is over before the longest.
             until = min((connection.ice.consent_until for connection in self._watched), default=now)

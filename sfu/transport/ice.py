@@ -133,23 +133,22 @@ def _success(transaction_id: bytes, plain: bytes, keyed: hmac.HMAC) -> bytes:
 class Repetition:
     """A good check: one that repeats it is proven and answered without being read.
 
-    Only its transaction, and with it the proof, are new: `start` and `body` are what stays, its first 8 bytes and those
-    from the 20th to the proof. A client that is connected sends it every few seconds for as long as it stays
-    (RFC 7675 5.1), which is all that an idle server does.
+    Only its transaction, and with it the proof, are new. A client that is connected sends it every few seconds for as
+    long as it stays (RFC 7675 5.1), which is all that an idle server does.
     """
 
-    __slots__ = ("_keyed", "_plain", "address", "body", "start")
+    __slots__ = ("_body", "_keyed", "_plain", "_start", "address")
 
     def __init__(self, check: bytes, address: Address, key: bytes) -> None:
-        self.start = check[:8]
-        self.body = check[20:-_PROOF]
+        self._start = check[:8]
+        self._body = check[20:-_PROOF]
         self.address = address
         self._plain = _plain(address)
         self._keyed = hmac.new(key, digestmod="sha1")
 
     def answer(self, data: bytes) -> bytes | None:
         """The success response to a repetition, which came from the same address; None for anything else."""
-        if data[20:-_PROOF] != self.body or data[:8] != self.start:
+        if data[20:-_PROOF] != self._body or data[:8] != self._start:
             return None
         if data[-_PROOF : 4 - _PROOF] != _IS_INTEGRITY or data[-8:-4] != _IS_FINGERPRINT:
             return None
@@ -168,7 +167,7 @@ class IceLite:
     def __init__(self, now: float) -> None:
         self._passwords: dict[str, str] = {}
         # The check that the nominated address sent last.
-        self.good: Repetition | None = None
+        self._good: Repetition | None = None
         self.ufrag = ""
         self.password = ""
         self.restart()
@@ -185,7 +184,7 @@ class IceLite:
 
     def restart(self) -> None:
         """New credentials (RFC 8445 9); the ones before stay good until the next restart."""
-        self.good = None
+        self._good = None
         self._passwords = {self.ufrag: self.password} if self.ufrag else {}
         self.ufrag = _ice_chars(UFRAG_BYTES)
         self.password = _ice_chars(PASSWORD_BYTES)
@@ -209,12 +208,12 @@ class IceLite:
         self.addresses[address] = now
         self._select(address, nominate="USE-CANDIDATE" in message.attributes)
         if self.nominated and address == self.selected:
-            self.good = Repetition(check.data, address, key)
+            self._good = Repetition(check.data, address, key)
         return success_response(message.transaction_id, address, key)
 
     def answer_again(self, data: bytes, address: Address, now: float) -> bytes | None:
         """The success response to what repeats the last check from the nominated address; None for anything else."""
-        good = self.good
+        good = self._good
         if good is None or address != good.address or (response := good.answer(data)) is None:
             return None
         self.last_check = now

@@ -10,7 +10,7 @@ from aioice import stun
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfu.transport.ice import Repetition, success_response
+from sfu.transport.ice import IceLite, Repetition, success_response
 from tests import engines
 
 KEY = b"password-of-24-characters"
@@ -47,13 +47,14 @@ class Client:
         self.outbox, self.inbox, self.link = outbox, inbox, link
         self.read_above: list[tuple[bytes, Any]] = []
         self.address = self.learn()
+        self.ice = IceLite(0.0)
+        link.on_stun = self.ice.answer_again
         link.aim(self.address)
         inbox.route(self.address, link)
 
     def expect(self, good: bytes, key: bytes = KEY) -> None:
         """A check was answered."""
-        repetition = Repetition(good, self.address, key)
-        self.link.expect(repetition.start, repetition.body, repetition.answer)
+        self.ice._good = Repetition(good, self.address, key)
 
     def learn(self) -> Any:
         """The client's address as the server sees it."""
@@ -117,13 +118,13 @@ def test_any_key_and_size(client: Client, key: bytes, name: str) -> None:
 
 def test_hearing_is_noted(client: Client) -> None:
     client.expect(check())
-    assert client.link.heard == float("-inf")
+    assert client.ice.last_check == 0.0
     client.socket.send(check(b"another"))
     client.receive(11.0)
-    assert client.link.heard == float("-inf")
+    assert client.ice.last_check == 0.0
     client.socket.send(check())
     client.receive(12.0)
-    assert client.link.heard == 12.0
+    assert client.ice.last_check == 12.0
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,9 @@ def test_it_is_expected_until_the_link_aims_elsewhere(client: Client) -> None:
     client.expect(check())
     client.link.aim(client.address)
     assert client.answers(check())
-    client.link.aim(("192.0.2.1", 1))
+    client.link.aim(elsewhere := ("192.0.2.1", 1))
+    assert client.answers(check()) == []
+    client.ice._good = Repetition(check(), elsewhere, KEY)
     client.link.aim(client.address)
     assert client.answers(check()) == []
     client.expect(check())
@@ -186,9 +189,11 @@ def test_it_is_expected_until_the_link_aims_elsewhere(client: Client) -> None:
 
 def test_nothing_is_expected_without_an_aim_or_once_it_is_forgotten(client: Client) -> None:
     client.expect(check())
-    client.link.expect(b"", b"", None)
+    client.ice.restart()
     assert client.answers(check()) == []
     client.link.aim(None)
     client.expect(check())
+    assert client.answers(check()) == []
     client.link.aim(client.address)
+    client.link.on_stun = None
     assert client.answers(check()) == []

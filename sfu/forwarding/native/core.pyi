@@ -51,20 +51,14 @@ class Link:
     """Is offered them first."""
     on_rtp: Callable[[bytes, float], None] | None
     """Given each decrypted packet and when it came."""
+    on_stun: Callable[[bytes, Address, float], bytes | None] | None
+    """Asked for the answer to a STUN message from where the link aims, before others; None: it is read by them."""
     def __init__(self, outbox: Outbox) -> None: ...
     def open(self, owner: object, session: int, protect: int, receiving: int = 0, unprotect: int = 0) -> None:
         """The handshake is done: libsrtp's sessions and functions, as addresses; `owner` keeps the sessions."""
 
     def aim(self, address: Address | None) -> None:
         """Packets go there from now on. Raises ValueError if it is no address."""
-
-    heard: float
-    """When a check was answered here last; -inf: never."""
-    def expect(self, start: bytes, body: bytes, answer: Callable[[bytes], bytes | None] | None) -> None:
-        """STUN messages from where the link aims that begin so, and go on so behind their header, are for `answer`.
-
-        Until the link aims elsewhere, and unless that gives None.
-        """
 
     def lend(self, times: Any, entries: Any) -> None:
         """The rings of SentPackets, which stay where they are."""

@@ -101,7 +101,7 @@ cdef class Inbox:
                 return
         elif one.size and one.data[0] == 0:  # RFC 7983 7: STUN
             link = self._links.get(sender_key(&one.sender, one.sender_size))
-            if link is not None and link.consents(one, now):
+            if link is not None and link.answered(one, now):
                 return
         self._given = True
         on_datagram((<char *>one.data)[:one.size], sender_address(&one.sender), now)

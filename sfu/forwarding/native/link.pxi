@@ -1,8 +1,5 @@
 # link.h: one connection's way out.
 
-cdef enum:
-    STUN_HEADER = 20
-
 @cython.no_gc_clear
 cdef class Link:
     """One connection's way out. The numbers are those of `Pacer`, `SentPackets` and `Egress`."""
@@ -11,11 +8,8 @@ cdef class Link:
     cdef readonly Outbox outbox
     cdef Box _box
     cdef object _keep  # the sessions' owner
-    cdef public object on_rtp
+    cdef public object on_rtp, on_stun
     cdef public Intake intake
-    cdef bytes _start, _body  # of the check that is expected
-    cdef object _answer       # to it; None: none is
-    cdef readonly double heard
     cdef object _times
     cdef object _entries
 
@@ -23,7 +17,7 @@ cdef class Link:
         memset(&self.c, 0, sizeof(self.c))
         self.outbox = outbox
         self.c.outbox = &outbox.c
-        self.c.free_at = self.heard = -float("inf")
+        self.c.free_at = -float("inf")
 
     @property
     def ready(self):
@@ -49,28 +43,17 @@ cdef class Link:
             box.users += 1
         self._box = box
         self.c.box = NULL if box is None else &box.c
-        self._answer = None
 
-    def expect(self, bytes start not None, bytes body not None, answer):
-        self._start, self._body, self._answer = start, body, answer
-
-    cdef bint consents(self, const datagram *one, double now) except -1:
-        """Have what repeats the expected check answered; False if it doesn't."""
-        cdef size_t start, body
-        if self._answer is None or self._box is None or one.sender_size != self._box.c.address_size:
+    cdef bint answered(self, const datagram *one, double now) except -1:
+        """Give a STUN message from where the link aims to `on_stun`; whether it had an answer."""
+        if self.on_stun is None or self._box is None or one.sender_size != self._box.c.address_size:
             return False
-        start, body = len(self._start), len(self._body)
-        if start > STUN_HEADER or one.size < STUN_HEADER + body or memcmp(&one.sender, &self._box.c.address, one.sender_size) != 0:
+        if memcmp(&one.sender, &self._box.c.address, one.sender_size) != 0:
             return False
-        if memcmp(one.data, <const char *>self._start, start) != 0:
-            return False
-        if memcmp(one.data + STUN_HEADER, <const char *>self._body, body) != 0:
-            return False
-        answer = self._answer((<char *>one.data)[:one.size])
+        answer = self.on_stun((<char *>one.data)[:one.size], self._box.address, now)
         if answer is None:
             return False
         self.outbox.queue(answer, self._box.address)
-        self.heard = now
         return True
 
     def __dealloc__(self):
